@@ -1,0 +1,307 @@
+//! What one driver run found: the data model of `driver --json`, and of a sample in the harness.
+//!
+//! Times are seconds (`*_s`) or nanoseconds inside histograms. Percentiles are read from the
+//! histograms and are never stored beside them: two numbers for one thing can disagree, and
+//! percentiles of several runs come from merged histograms, never from averaged percentiles.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON that [`Report`] is written as; raised when a reader would misread it.
+pub const SCHEMA: u32 = 1;
+
+/// One driver run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    pub schema: u32,
+    /// The driver's own version.
+    pub version: String,
+    pub config: Config,
+    /// The moment the measured window opened.
+    pub started_at: jiff::Timestamp,
+    /// Length of the measured window as it really was, in seconds.
+    pub window_s: f64,
+    pub connect: Connect,
+    /// Correct responses completed inside the window. Errors are never counted here.
+    pub requests: u64,
+    /// Bytes of every response read inside the window, heads included.
+    pub bytes_read: u64,
+    /// Latency of the correct responses, from the moment before the write to the parsed response.
+    pub latency: Latency,
+    /// What went wrong inside the window and in the drain after it.
+    pub errors: Errors,
+    /// What went wrong before the window opened, while connecting and warming up.
+    pub errors_before: Errors,
+    /// Requests sent and not yet answered when the window closed.
+    pub in_flight_at_end: u64,
+    /// Of those, the ones that were still unanswered when the drain ended (timeouts excluded).
+    pub unanswered: u64,
+    /// Connections that had to be opened again after the window had opened.
+    pub reconnects: u64,
+    pub threads: Vec<Thread>,
+    pub checks: Checks,
+}
+
+/// What was asked of the driver.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// Connection `i` goes to `targets[i % targets.len()]`.
+    pub targets: Vec<String>,
+    pub method: String,
+    /// `None` for a plain request whose answers are only checked for their status and framing.
+    pub scenario: Option<String>,
+    pub connections: u32,
+    pub threads: u32,
+    pub duration_s: f64,
+    pub warmup_s: f64,
+    pub timeout_s: f64,
+}
+
+/// The connect phase.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Connect {
+    /// Connections that were open and had answered once when the warm-up began.
+    pub established: u32,
+    /// From the first `connect` to the last connection's first answer, in seconds.
+    pub ramp_s: f64,
+    /// From `connect` to a writable socket, per connection, over the whole run.
+    pub latency: Latency,
+}
+
+/// Errors by type. None of them counts as throughput.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errors {
+    pub connect: ConnectErrors,
+    pub read: ReadErrors,
+    /// Writes that failed (`EPIPE`, reset while writing).
+    pub write: u64,
+    /// Requests older than the timeout.
+    pub timeout: u64,
+    /// Complete responses whose status was not the expected one, by status code.
+    pub status: BTreeMap<u16, u64>,
+    /// Bytes that are not an HTTP/1.1 response, or a response nobody asked for.
+    pub protocol: u64,
+    /// Responses with the right status and the wrong body.
+    pub body: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectErrors {
+    pub refused: u64,
+    pub timed_out: u64,
+    pub reset: u64,
+    /// No local address or port was left (`EADDRNOTAVAIL`), or the target cannot be reached.
+    pub no_address: u64,
+    /// The descriptor limit (`EMFILE`, `ENFILE`).
+    pub no_descriptor: u64,
+    pub other: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadErrors {
+    pub reset: u64,
+    /// The server closed the connection before the response was complete.
+    pub closed: u64,
+}
+
+impl ConnectErrors {
+    pub fn total(&self) -> u64 {
+        self.refused
+            + self.timed_out
+            + self.reset
+            + self.no_address
+            + self.no_descriptor
+            + self.other
+    }
+}
+
+impl ReadErrors {
+    pub fn total(&self) -> u64 {
+        self.reset + self.closed
+    }
+}
+
+impl Errors {
+    pub fn total(&self) -> u64 {
+        self.connect.total()
+            + self.read.total()
+            + self.write
+            + self.timeout
+            + self.status.values().sum::<u64>()
+            + self.protocol
+            + self.body
+    }
+
+    /// The errors that occurred, named and counted: `timeout 3, status 500 12`. Empty when none did.
+    pub fn list(&self) -> String {
+        let fixed = [
+            ("connect refused", self.connect.refused),
+            ("connect timed out", self.connect.timed_out),
+            ("connect reset", self.connect.reset),
+            ("connect no address", self.connect.no_address),
+            ("connect no descriptor", self.connect.no_descriptor),
+            ("connect other", self.connect.other),
+            ("read reset", self.read.reset),
+            ("read closed early", self.read.closed),
+            ("write", self.write),
+            ("timeout", self.timeout),
+            ("protocol", self.protocol),
+            ("wrong body", self.body),
+        ];
+        fixed
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{name} {count}"))
+            .chain(
+                self.status
+                    .iter()
+                    .map(|(code, count)| format!("status {code} {count}")),
+            )
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// One worker thread.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Thread {
+    pub connections: u32,
+    pub requests: u64,
+    /// CPU time of the thread inside the window, in seconds.
+    pub cpu_s: f64,
+    /// Correct responses in each whole tenth of a second of the window, in order.
+    pub per_tenth: Vec<u32>,
+}
+
+/// What the driver says of its own numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checks {
+    /// `throughput × mean latency ÷ connections − 1` (Little's law); 0 is perfect.
+    pub littles_residual: f64,
+    /// CPU seconds of the busiest worker ÷ the window.
+    pub busiest_thread: f64,
+    /// CPU seconds of all workers inside the window.
+    pub cpu_s: f64,
+    /// Peak resident set of the driver process, in bytes.
+    pub peak_rss: u64,
+}
+
+impl Report {
+    /// Correct responses per second.
+    pub fn rate(&self) -> f64 {
+        self.requests as f64 / self.window_s
+    }
+
+    /// Bytes read per second.
+    pub fn transfer(&self) -> f64 {
+        self.bytes_read as f64 / self.window_s
+    }
+}
+
+/// A histogram of nanoseconds with 3 significant digits, carried whole: HdrHistogram V2, base64.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "WireLatency", try_from = "WireLatency")]
+pub struct Latency(pub hdrhistogram::Histogram<u64>);
+
+#[derive(Serialize, Deserialize)]
+struct WireLatency {
+    /// For readers that only want a glance; ignored when read back.
+    #[serde(default)]
+    count: u64,
+    #[serde(default)]
+    mean_s: f64,
+    #[serde(default)]
+    max_s: f64,
+    hdr_v2_base64_ns: String,
+}
+
+/// A histogram that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum LatencyError {
+    #[error("the histogram is not base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+    #[error("the histogram is not HdrHistogram V2: {0}")]
+    Hdr(#[from] hdrhistogram::serialization::DeserializeError),
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Latency {
+    /// Longest latency that is told apart from longer ones, in nanoseconds: ten minutes.
+    pub const LONGEST: u64 = 600_000_000_000;
+
+    /// An empty histogram, 1 ns to [`Self::LONGEST`]; longer values count as the longest.
+    pub fn new() -> Self {
+        let histogram = hdrhistogram::Histogram::new_with_bounds(1, Self::LONGEST, 3)
+            .expect("constant bounds, 2 * low <= high and 3 <= 5 digits");
+        Self(histogram)
+    }
+
+    /// Adds every value of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        // Histograms of this type share their bounds, and one that was read from a file with wider
+        // bounds makes this one grow.
+        self.0.auto(true);
+        if self.0.add(&other.0).is_err() {
+            unreachable!("a growing histogram takes every value");
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Mean in seconds; 0 when empty.
+    pub fn mean(&self) -> f64 {
+        self.0.mean() / 1e9
+    }
+
+    /// Standard deviation in seconds; 0 when empty.
+    pub fn stdev(&self) -> f64 {
+        self.0.stdev() / 1e9
+    }
+
+    /// Largest value in seconds; 0 when empty.
+    pub fn max(&self) -> f64 {
+        self.0.max() as f64 / 1e9
+    }
+
+    /// The value that `percentile` percent (0 to 100) do not exceed, in seconds; 0 when empty.
+    pub fn percentile(&self, percentile: f64) -> f64 {
+        self.0.value_at_percentile(percentile) as f64 / 1e9
+    }
+}
+
+impl From<Latency> for WireLatency {
+    fn from(latency: Latency) -> Self {
+        let mut bytes = Vec::new();
+        V2Serializer::new()
+            .serialize(&latency.0, &mut bytes)
+            .expect("writing to a Vec does not fail, and counts are below i64::MAX");
+        Self {
+            count: latency.count(),
+            mean_s: latency.mean(),
+            max_s: latency.max(),
+            hdr_v2_base64_ns: BASE64.encode(bytes),
+        }
+    }
+}
+
+impl TryFrom<WireLatency> for Latency {
+    type Error = LatencyError;
+
+    fn try_from(wire: WireLatency) -> Result<Self, LatencyError> {
+        let bytes = BASE64.decode(wire.hdr_v2_base64_ns)?;
+        Ok(Self(
+            Deserializer::new().deserialize(&mut bytes.as_slice())?,
+        ))
+    }
+}
