@@ -61,9 +61,8 @@ pub struct Args {
     /// Print the result as JSON (see FORMAT.md) instead of text in wrk's layout
     #[arg(long)]
     pub json: bool,
-    /// Say on standard error when the measured window opens and closes, and each second how many
-    /// right answers there were
-    #[arg(long)]
+    /// Before the result, say what happens as it happens: one JSON object a line
+    #[arg(long, requires = "json")]
     pub progress: bool,
 }
 

@@ -1,5 +1,6 @@
 //! `driver`: parse, check the limits, run, print.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,9 +38,12 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
             .map_err(|error| failed(error.into()))?;
     }
     let interrupted = || interrupt.load(Ordering::Relaxed);
-    let watch = |event| {
-        if args.progress {
-            tell(event);
+    let watch = |event: Event| {
+        if args.progress
+            && let Ok(line) = serde_json::to_string(&event)
+        {
+            // Nobody may be reading any more; the load goes on.
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
     let report = run::run(args, load, interrupted, watch).map_err(|error| failed(error.into()))?;
@@ -58,14 +62,4 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
         return Err(failed(anyhow::anyhow!("no connection was ever answered ({errors})")));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The progress lines are for programs: a word, and a number where there is one.
-fn tell(event: Event) {
-    match event {
-        Event::Load => eprintln!("load"),
-        Event::Open => eprintln!("open"),
-        Event::Answers(count) => eprintln!("answers {count}"),
-        Event::Close => eprintln!("close"),
-    }
 }

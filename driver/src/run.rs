@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::args::{Args, Load};
 use crate::limits;
 use crate::pace::{Nanos, Pace};
@@ -17,15 +19,16 @@ const STACK: usize = 256 * 1024;
 /// How often the main thread looks at the workers.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What a watcher of the run is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a watcher of the run is told: `{"event":"open"}`, `{"event":"answers","total":123}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// All connections are open; the load begins.
     Load,
     /// The measured window opens.
     Open,
     /// Right answers so far, warm-up included.
-    Answers(u64),
+    Answers { total: u64 },
     /// The measured window closed.
     Close,
 }
@@ -154,7 +157,8 @@ fn conduct(
             if since >= next_second && since < args.warmup + args.duration {
                 next_second += Duration::from_secs(1);
                 let answers = |counter: &crate::worker::Padded| counter.0.load(Ordering::Relaxed);
-                watch(Event::Answers(control.progress.iter().map(answers).sum()));
+                let total = control.progress.iter().map(answers).sum();
+                watch(Event::Answers { total });
             }
             // Wake up exactly at the next moment that a watcher is told of.
             let next = at
