@@ -186,6 +186,6 @@ mod tests {
     #[test]
     fn an_interrupt_ends_a_build() {
         let ended = server(&in_shell("sleep 60"), &AtomicBool::new(true));
-        assert_eq!(ended, Err(Failure::Interrupted));
+        assert_eq!(ended, Err(Failure::Interrupted(interrupt::Interrupted)));
     }
 }

@@ -5,17 +5,13 @@ use std::fmt;
 use crate::interrupt::Interrupted;
 use crate::record::Problem;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Nothing is wrong with the server; the user wants to stop.
-    Interrupted,
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    #[error("{0}")]
     Problem(Problem),
-}
-
-impl From<Interrupted> for Failure {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
 }
 
 impl From<Problem> for Failure {

@@ -2,6 +2,7 @@
 
 mod background;
 mod build;
+mod capacity;
 mod cmd;
 mod conformance;
 mod failure;
@@ -9,20 +10,26 @@ mod host;
 mod instance;
 mod interrupt;
 mod manifest;
+mod measure;
 mod placement;
 mod plan;
+mod prepare;
+mod progress;
 mod record;
 mod report;
 mod stats;
+mod store;
 mod suggest;
 mod suite;
 mod summary;
 mod toml_file;
 mod workspace;
+mod wrk;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use failure::Failure;
 
 /// Measures equivalent HTTP servers against each other
 #[derive(Parser)]
@@ -34,19 +41,29 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Bench(cmd::bench::Args),
     Verify(cmd::verify::Args),
     List(cmd::list::Args),
     Doctor(cmd::doctor::Args),
+    Report(cmd::report::Args),
+    Crosscheck(cmd::crosscheck::Args),
 }
 
 fn main() -> ExitCode {
     let verb = Cli::parse().verb;
     let ended = match verb {
+        Verb::Bench(args) => cmd::bench::run(args),
         Verb::Verify(args) => cmd::verify::run(args),
         Verb::List(args) => cmd::list::run(args),
         Verb::Doctor(args) => cmd::doctor::run(args),
+        Verb::Report(args) => cmd::report::run(args),
+        Verb::Crosscheck(args) => cmd::crosscheck::run(args),
     };
     ended.unwrap_or_else(|error| {
+        if matches!(error.downcast_ref(), Some(Failure::Interrupted(_))) {
+            eprintln!("interrupted");
+            return ExitCode::from(interrupt::EXIT_CODE);
+        }
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use driver::report::Report;
@@ -10,9 +10,10 @@ use driver::run::Event;
 use serde::Deserialize;
 
 use crate::capacity::Capacity;
+use crate::failure::Failure;
 use crate::host::net;
 use crate::instance::{self, Instances, READY_LIMIT, Setup, Stdout, spawn};
-use crate::interrupt::{self, Failure, Interrupted};
+use crate::interrupt::{self, Interrupted};
 use crate::manifest::Manifest;
 use crate::placement::Placement;
 use crate::record::{
@@ -57,7 +58,7 @@ impl Bench<'_> {
         let outcome = match self.measure(&step.cell, watch) {
             Ok(measurement) => Outcome::Measured(Box::new(measurement)),
             Err(Failure::Problem(problem)) => Outcome::Failed(problem),
-            Err(Failure::Interrupted) => return Err(Interrupted),
+            Err(Failure::Interrupted(interrupted)) => return Err(interrupted),
         };
         Ok(Sample { schema: SCHEMA, step: step.clone(), started_at, outcome })
     }
@@ -106,8 +107,7 @@ impl Bench<'_> {
         mut watch: impl FnMut(Event),
     ) -> Result<(Report, Usage), Failure> {
         let argv = self.driver_argv(cell, instances);
-        let (sender, lines) = mpsc::channel();
-        let child = spawn(&argv, Path::new("/"), &self.placement.driver, Stdout::Lines(sender))
+        let child = spawn(&argv, Path::new("/"), &self.placement.driver, Stdout::Lines)
             .map_err(|error| problem(format!("cannot run the driver: {error}"), ""))?;
         let options = self.options;
         let phases = options.warmup_s + options.duration_s + options.timeout_s;
@@ -115,7 +115,7 @@ impl Bench<'_> {
         let mut report = None;
         let mut readings = Vec::with_capacity(2);
         loop {
-            match lines.recv_timeout(LOOK) {
+            match child.lines().recv_timeout(LOOK) {
                 Ok(line) => match serde_json::from_str(&line) {
                     Ok(Line::Event(event)) => {
                         if event == Event::Open {

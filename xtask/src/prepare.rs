@@ -1,11 +1,13 @@
 //! Builds a server and checks each of its variants: what comes before any measuring.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::build;
 use crate::conformance::{self, CaseResult};
 use crate::instance::{Instances, READY_LIMIT, Setup};
-use crate::interrupt::{Failure, Interrupted};
+use crate::failure::Failure;
+use crate::interrupt::Interrupted;
 use crate::manifest::{self, Manifest};
 use crate::record::{Problem, Server, Stage, Variant};
 use crate::workspace::Workspace;
@@ -20,6 +22,25 @@ pub struct Preparation<'a> {
 }
 
 impl Preparation<'_> {
+    /// Builds the driver and all servers, and checks the servers.
+    ///
+    /// # Errors
+    /// The driver does not build, or the user interrupted.
+    pub fn all(&self, servers: &[Manifest]) -> Result<(PathBuf, Vec<Server>), Failure> {
+        let driver = self.driver()?;
+        let prepared = servers.iter().map(|manifest| self.server(manifest));
+        Ok((driver, prepared.collect::<Result<_, _>>()?))
+    }
+
+    /// Builds the driver and returns its program.
+    ///
+    /// # Errors
+    /// It does not build, or the user interrupted.
+    pub fn driver(&self) -> Result<PathBuf, Failure> {
+        eprintln!("driver: building");
+        build::driver(self.workspace, self.interrupt)
+    }
+
     /// Builds `manifest`'s server and checks its variants. What goes wrong with it is part of the
     /// answer, so that the others go on.
     ///
@@ -67,7 +88,9 @@ impl Preparation<'_> {
             ready_limit: READY_LIMIT,
         };
         let checked = Instances::start(&setup, 1, self.interrupt)
-            .and_then(|instances| instances.check(self.scenario, &manifest.misses));
+            .and_then(|instances| {
+                instances.check(self.scenario, &manifest.misses, self.interrupt)
+            });
         let (conformance, problem) = split(checked)?;
         let conformance = conformance.unwrap_or_default();
         let problem = problem.or_else(|| not_measurable(&conformance, manifest));
@@ -89,6 +112,6 @@ fn split<T>(done: Result<T, Failure>) -> Result<(Option<T>, Option<Problem>), In
     match done {
         Ok(value) => Ok((Some(value), None)),
         Err(Failure::Problem(problem)) => Ok((None, Some(problem))),
-        Err(Failure::Interrupted) => Err(Interrupted),
+        Err(Failure::Interrupted(interrupted)) => Err(interrupted),
     }
 }

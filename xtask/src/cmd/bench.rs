@@ -11,7 +11,8 @@ use driver::args::{at_least_one, duration, positive_duration};
 
 use crate::capacity::Capacity;
 use crate::host::{self, Host};
-use crate::interrupt::{self, Failure};
+use crate::failure::Failure;
+use crate::interrupt;
 use crate::manifest::{self, Manifest};
 use crate::measure::Bench;
 use crate::placement::Placement;
@@ -120,9 +121,7 @@ fn start(args: &Args, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
 
     let preparation =
         Preparation { workspace, scenario: &suite.scenario, cpus: &placement.server, interrupt };
-    let Some((driver, prepared)) = prepare(&preparation, &servers)? else {
-        return Ok(stopped_before_measuring());
-    };
+    let (driver, prepared) = preparation.all(&servers)?;
     let plan: Vec<Step> = plan.into_iter().filter(|step| is_measurable(&prepared, step)).collect();
     let run = Run {
         schema: SCHEMA,
@@ -177,25 +176,10 @@ fn resume(
     let sitting = Sitting { dir, run: &run, servers: &servers, workspace, interrupt };
     let driver = match sitting.build_again() {
         Ok(driver) => driver,
-        Err(Failure::Interrupted) => return Ok(sitting.stopped(done.len())),
+        Err(Failure::Interrupted(_)) => return Ok(sitting.stopped(done.len())),
         Err(Failure::Problem(problem)) => bail!("{problem}"),
     };
     sitting.finish(&left, &driver, Capacity::of_host(), &mut writer)
-}
-
-/// Builds the driver and all servers, and checks the servers; `None` when interrupted.
-fn prepare(
-    preparation: &Preparation<'_>,
-    servers: &[Manifest],
-) -> anyhow::Result<Option<(PathBuf, Vec<Server>)>> {
-    eprintln!("driver: building");
-    let driver = match build::driver(preparation.workspace, preparation.interrupt) {
-        Ok(driver) => driver,
-        Err(Failure::Interrupted) => return Ok(None),
-        Err(Failure::Problem(problem)) => bail!("{problem}"),
-    };
-    let prepared = servers.iter().map(|manifest| preparation.server(manifest));
-    Ok(prepared.collect::<Result<Vec<_>, _>>().ok().map(|prepared| (driver, prepared)))
 }
 
 fn is_measurable(prepared: &[Server], step: &Step) -> bool {
@@ -203,11 +187,6 @@ fn is_measurable(prepared: &[Server], step: &Step) -> bool {
         let mut variants = server.variants.iter();
         variants.any(|variant| variant.name == step.cell.variant && variant.problem.is_none())
     })
-}
-
-fn stopped_before_measuring() -> ExitCode {
-    eprintln!("stopped before anything was measured");
-    ExitCode::from(interrupt::EXIT_CODE)
 }
 
 impl Args {

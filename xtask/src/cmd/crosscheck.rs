@@ -195,7 +195,7 @@ impl Crosscheck<'_> {
         argv.extend(["-c".into(), self.args.connections.to_string()]);
         argv.extend(["-t".into(), self.args.threads.to_string(), self.url.clone()]);
         let before = children_cpu()?;
-        let child = spawn(&argv, Path::new("/"), self.cpus, Stdout::Whole)?;
+        let child = spawn(&argv, Path::new("/"), self.cpus, Stdout::Lines)?;
         let finished = child.wait_while(|| interrupt::check(self.interrupt))?;
         // The server still runs, so the generator is the only child that was waited for.
         let cpu_s = children_cpu()? - before;
@@ -206,7 +206,7 @@ impl Crosscheck<'_> {
             finished.status,
             finished.tail
         );
-        Ok((String::from_utf8_lossy(&finished.stdout).into_owned(), cpu_s))
+        Ok((finished.lines.join("\n"), cpu_s))
     }
 }
 

@@ -1,14 +1,13 @@
 //! `cargo xtask verify`
 
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
-use crate::build;
 use crate::conformance::{self, CaseResult};
 use crate::failure::Failure;
-use crate::instance::{Instances, READY_LIMIT, Setup};
-use crate::interrupt::{self, Interrupted};
-use crate::manifest::{self, Manifest, Variant};
+use crate::interrupt;
+use crate::manifest::{self, Manifest};
+use crate::prepare::Preparation;
+use crate::record::Server;
 use crate::workspace::Workspace;
 
 /// Check that the servers do what the contract asks
@@ -20,7 +19,7 @@ use crate::workspace::Workspace;
 #[command(after_help = "Examples:
   cargo xtask verify                            every server
   cargo xtask verify axum hyper                 these two
-  cargo xtask verify --variants axum/simd_json  one variant")]
+  cargo xtask verify --variants axum/simd-json  one variant")]
 pub struct Args {
     /// Servers to check (folders under servers/); all by default
     servers: Vec<String>,
@@ -39,92 +38,43 @@ fn scenarios() -> clap::builder::PossibleValuesParser {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupt = interrupt::install()?;
     let workspace = Workspace::find()?;
-    let servers = manifest::select(workspace.servers()?, &args.servers, &args.variants)?;
-    let mut verification = Verification {
+    let manifests = manifest::select(workspace.servers()?, &args.servers, &args.variants)?;
+    let preparation = Preparation {
         workspace: &workspace,
         scenario: &args.scenario,
+        cpus: &[],
         interrupt: &interrupt,
-        results: Vec::new(),
-        problems: Vec::new(),
     };
-    for server in &servers {
-        if verification.server(server).is_err() {
-            eprintln!("interrupted");
-            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+    let mut results: Vec<(String, Vec<CaseResult>)> = Vec::new();
+    let mut problems = Vec::new();
+    for manifest in &manifests {
+        let server = preparation.server(manifest).map_err(Failure::from)?;
+        problems.extend(problems_of(&server, manifest));
+        for variant in server.variants {
+            results.push((format!("{}/{}", server.name, variant.name), variant.conformance));
         }
     }
-    Ok(verification.finish())
-}
-
-struct Verification<'a> {
-    workspace: &'a Workspace,
-    scenario: &'a str,
-    interrupt: &'a AtomicBool,
-    /// By `server/variant`.
-    results: Vec<(String, Vec<CaseResult>)>,
-    /// What makes the verification fail, in words.
-    problems: Vec<String>,
-}
-
-impl Verification<'_> {
-    /// A server that does not build or start is a problem of its own; the others still go on.
-    fn server(&mut self, server: &Manifest) -> Result<(), Interrupted> {
-        eprintln!("{}: building", server.name);
-        match build::server(server, self.interrupt) {
-            Ok(version) => eprintln!("{}: {} {version}", server.name, server.framework.name),
-            Err(failure) => return self.failed(&server.name, failure),
-        }
-        for variant in &server.variants {
-            let label = format!("{}/{}", server.name, variant.name);
-            eprintln!("{label}: checking");
-            match self.check(server, variant) {
-                Ok(results) => {
-                    let verdict = conformance::judge(&results, &server.misses);
-                    let problems = verdict.problems();
-                    self.problems
-                        .extend(problems.iter().map(|problem| format!("{label}: {problem}")));
-                    self.results.push((label, results));
-                }
-                Err(failure) => self.failed(&label, failure)?,
-            }
-        }
-        Ok(())
+    if !results.is_empty() {
+        println!("{}", conformance::table::text(&results));
     }
+    for problem in &problems {
+        println!("{problem}");
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
 
-    fn check(&self, server: &Manifest, variant: &Variant) -> Result<Vec<CaseResult>, Failure> {
-        let setup = Setup {
-            manifest: server,
-            variant,
-            scenario: self.scenario,
-            threads: 1,
-            target: &self.workspace.target,
-            cpus: &[],
-            ready_limit: READY_LIMIT,
+/// What makes the verification of this server fail, in words.
+fn problems_of(server: &Server, manifest: &Manifest) -> Vec<String> {
+    let mut problems: Vec<String> =
+        server.problem.iter().map(|problem| format!("{}: {problem}", server.name)).collect();
+    for variant in &server.variants {
+        let said = if variant.conformance.is_empty() {
+            variant.problem.iter().map(ToString::to_string).collect()
+        } else {
+            conformance::judge(&variant.conformance, &manifest.misses).problems()
         };
-        let instances = Instances::start(&setup, 1, self.interrupt)?;
-        instances.check(self.scenario, &server.misses, self.interrupt)
+        let label = format!("{}/{}", server.name, variant.name);
+        problems.extend(said.into_iter().map(|problem| format!("{label}: {problem}")));
     }
-
-    fn failed(&mut self, who: &str, failure: Failure) -> Result<(), Interrupted> {
-        match failure {
-            Failure::Interrupted => Err(Interrupted),
-            Failure::Problem(problem) => {
-                self.problems.push(format!("{who}: {problem}"));
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(self) -> ExitCode {
-        if !self.results.is_empty() {
-            println!("{}", conformance::table::text(&self.results));
-        }
-        for problem in &self.problems {
-            println!("{problem}");
-        }
-        match self.problems.len() {
-            0 => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
-        }
-    }
+    problems
 }

@@ -210,7 +210,7 @@ fn an_interrupt_ends_the_wait() {
     let interrupt = AtomicBool::new(false);
     interrupt.store(true, Ordering::Relaxed);
     let ended = Instances::start(&setup(&manifest, LONG), 1, &interrupt);
-    assert_eq!(ended.err(), Some(Failure::Interrupted));
+    assert_eq!(ended.err(), Some(Failure::Interrupted(interrupt::Interrupted)));
 }
 
 #[test]
