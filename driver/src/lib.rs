@@ -5,3 +5,4 @@
 //! (the data model of one driver run) and [`response`] (the HTTP/1.1 response decoder).
 
 pub mod report;
+pub mod text;

@@ -110,30 +110,39 @@ pub struct ReadErrors {
 
 impl ConnectErrors {
     pub fn total(&self) -> u64 {
-        self.refused
-            + self.timed_out
-            + self.reset
-            + self.no_address
-            + self.no_descriptor
-            + self.other
+        sum([
+            self.refused,
+            self.timed_out,
+            self.reset,
+            self.no_address,
+            self.no_descriptor,
+            self.other,
+        ])
     }
 }
 
 impl ReadErrors {
     pub fn total(&self) -> u64 {
-        self.reset + self.closed
+        sum([self.reset, self.closed])
     }
 }
 
 impl Errors {
     pub fn total(&self) -> u64 {
-        self.connect.total()
-            + self.read.total()
-            + self.write
-            + self.timeout
-            + self.status.values().sum::<u64>()
-            + self.protocol
-            + self.body
+        sum([
+            self.connect.total(),
+            self.read.total(),
+            self.write,
+            self.timeout,
+            self.status_total(),
+            self.protocol,
+            self.body,
+        ])
+    }
+
+    /// Responses with an unexpected status, whatever it was.
+    pub fn status_total(&self) -> u64 {
+        sum(self.status.values().copied())
     }
 
     /// The errors that occurred, named and counted: `timeout 3, status 500 12`. Empty when none did.
@@ -190,15 +199,116 @@ pub struct Checks {
     pub peak_rss: u64,
 }
 
+impl Checks {
+    /// How far Little's law may be off before something is wrong with the numbers: in a closed loop
+    /// every connection always has one request under way, so only the edges of the window differ.
+    pub const LITTLES_TOLERANCE: f64 = 0.02;
+
+    /// A thread that used this share of a core had no time left to wait: it was a limit. Not 1,
+    /// because the clocks of CPU time and of the window are read at slightly different moments.
+    pub const BUSY: f64 = 0.95;
+}
+
 impl Report {
-    /// Correct responses per second.
+    /// Correct responses per second; 0 when the window has no length.
     pub fn rate(&self) -> f64 {
-        self.requests as f64 / self.window_s
+        per_second(self.requests, self.window_s)
     }
 
-    /// Bytes read per second.
+    /// Bytes read per second; 0 when the window has no length.
     pub fn transfer(&self) -> f64 {
-        self.bytes_read as f64 / self.window_s
+        per_second(self.bytes_read, self.window_s)
+    }
+
+    /// Adds another run of the same configuration, as if both were one longer run: windows, counts
+    /// and histograms add up, so a rate is requests over the summed windows. Of what is a limit or
+    /// a check, the worse of the two is kept.
+    pub fn merge(&mut self, other: &Self) {
+        self.config.duration_s += other.config.duration_s;
+        self.config.warmup_s += other.config.warmup_s;
+        self.started_at = self.started_at.min(other.started_at);
+        self.window_s += other.window_s;
+        self.connect.merge(&other.connect);
+        add(&mut self.requests, other.requests);
+        add(&mut self.bytes_read, other.bytes_read);
+        self.latency.merge(&other.latency);
+        self.errors.merge(&other.errors);
+        self.errors_before.merge(&other.errors_before);
+        add(&mut self.in_flight_at_end, other.in_flight_at_end);
+        add(&mut self.unanswered, other.unanswered);
+        add(&mut self.reconnects, other.reconnects);
+        for (index, thread) in other.threads.iter().enumerate() {
+            match self.threads.get_mut(index) {
+                Some(own) => own.merge(thread),
+                None => self.threads.push(thread.clone()),
+            }
+        }
+        self.checks.merge(&other.checks);
+    }
+}
+
+fn per_second(count: u64, window_s: f64) -> f64 {
+    if window_s > 0.0 {
+        count as f64 / window_s
+    } else {
+        0.0
+    }
+}
+
+/// Counts may come from a file, and no file may make a reader overflow.
+fn add(total: &mut u64, count: u64) {
+    *total = total.saturating_add(count);
+}
+
+fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
+}
+
+impl Connect {
+    fn merge(&mut self, other: &Self) {
+        self.established = self.established.min(other.established);
+        self.ramp_s = self.ramp_s.max(other.ramp_s);
+        self.latency.merge(&other.latency);
+    }
+}
+
+impl Errors {
+    /// Adds the counts of `other`, type by type.
+    pub fn merge(&mut self, other: &Self) {
+        add(&mut self.connect.refused, other.connect.refused);
+        add(&mut self.connect.timed_out, other.connect.timed_out);
+        add(&mut self.connect.reset, other.connect.reset);
+        add(&mut self.connect.no_address, other.connect.no_address);
+        add(&mut self.connect.no_descriptor, other.connect.no_descriptor);
+        add(&mut self.connect.other, other.connect.other);
+        add(&mut self.read.reset, other.read.reset);
+        add(&mut self.read.closed, other.read.closed);
+        add(&mut self.write, other.write);
+        add(&mut self.timeout, other.timeout);
+        for (code, count) in &other.status {
+            add(self.status.entry(*code).or_default(), *count);
+        }
+        add(&mut self.protocol, other.protocol);
+        add(&mut self.body, other.body);
+    }
+}
+
+impl Thread {
+    fn merge(&mut self, other: &Self) {
+        add(&mut self.requests, other.requests);
+        self.cpu_s += other.cpu_s;
+        self.per_tenth.extend(&other.per_tenth);
+    }
+}
+
+impl Checks {
+    fn merge(&mut self, other: &Self) {
+        if other.littles_residual.abs() > self.littles_residual.abs() {
+            self.littles_residual = other.littles_residual;
+        }
+        self.busiest_thread = self.busiest_thread.max(other.busiest_thread);
+        self.cpu_s += other.cpu_s;
+        self.peak_rss = self.peak_rss.max(other.peak_rss);
     }
 }
 
