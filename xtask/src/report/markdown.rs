@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::table::Align::{Left, Right};
 use super::table::{Table, escape};
 use super::{cpus, plural, seed, shell, thousands};
+use crate::conformance::{CaseResult, table};
 use crate::record::{Run, Stage};
 use crate::store::Contents;
 use crate::summary::{Failure, Figures, Level, Mark, Rank, Row, Summary};
@@ -54,6 +55,7 @@ pub fn render(contents: &Contents, summary: &Summary) -> serde_json::Result<Stri
     }
     out += &legend(summary);
     out += &failures(&summary.failures);
+    out += &conformance(run);
     out += &servers(run);
     out += &format!("\n## Host\n\n{}", host(&serde_json::to_value(&run.host)?));
     let seed = seed::load()?;
@@ -331,6 +333,28 @@ fn failures(failures: &[Failure]) -> String {
         }
     }
     text
+}
+
+fn conformance(run: &Run) -> String {
+    let results: Vec<(String, Vec<CaseResult>)> = run
+        .servers
+        .iter()
+        .flat_map(|server| server.variants.iter().map(move |variant| (server, variant)))
+        .filter(|(_, variant)| !variant.conformance.is_empty())
+        .map(|(server, variant)| {
+            let label = format!("{}/{}", server.name, variant.name);
+            (label, variant.conformance.clone())
+        })
+        .collect();
+    if results.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n## Conformance\n\n\
+         What each server does of the contract, checked before it was measured. Required cases come \
+         first; without them a server is not measured.\n\n{}",
+        table::markdown(&results)
+    )
 }
 
 fn servers(run: &Run) -> String {
