@@ -189,7 +189,7 @@ pub fn summarise(run: &Run, samples: &[Sample]) -> Summary {
     taken.retain(|key, _| asked(key));
 
     let mut failures = not_measured(run);
-    let mut levels: BTreeMap<(&str, u32, u32), Vec<(Row, Vec<f64>)>> = BTreeMap::new();
+    let mut levels: BTreeMap<(&str, u32, u32), Vec<Rated>> = BTreeMap::new();
     for (cell, rounds) in &planned {
         let samples: Vec<Option<&Sample>> = rounds
             .iter()
@@ -218,7 +218,9 @@ pub fn summarise(run: &Run, samples: &[Sample]) -> Summary {
 }
 
 /// A row and its rate in each planned round, NaN where there is none.
-fn row(run: &Run, cell: &Cell, samples: &[Option<&Sample>]) -> (Row, Vec<f64>) {
+type Rated = (Row, Vec<f64>);
+
+fn row(run: &Run, cell: &Cell, samples: &[Option<&Sample>]) -> Rated {
     let outcomes: Vec<Option<&Outcome>> = samples.iter().map(|s| s.map(|s| &s.outcome)).collect();
     let measured: Vec<&Measurement> = outcomes.iter().filter_map(|o| measurement(*o)).collect();
     let rates = outcomes
@@ -331,7 +333,7 @@ fn marks(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
 }
 
 /// Gives the rows of one level their ranks, and puts them in order.
-fn ranked(rows: Vec<(Row, Vec<f64>)>) -> Vec<Row> {
+fn ranked(rows: Vec<Rated>) -> Vec<Row> {
     // A row that never answered has no ratio to any other, so it would tie with all of them.
     let ranks = |row: &Row| row.figures.as_ref().is_some_and(|f| f.rate > 0.0);
     let (mut fit, unfit): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| ranks(row));
