@@ -1,1 +1,24 @@
 //! `cargo xtask report`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::{report, store};
+
+/// Makes the reports of a run again, from its results folder alone
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The results folder [default: the newest run in results/]
+    dir: Option<PathBuf>,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let dir = match args.dir {
+        Some(dir) => dir,
+        None => store::newest(&store::results_dir())?,
+    };
+    for path in report::write_all(&dir)? {
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
