@@ -1,5 +1,7 @@
 //! What this host can hold, and how a cell's connections are spread so that it does.
 
+use procfs::{Current as _, Meminfo};
+
 use crate::host::{self, net};
 use crate::instance;
 
@@ -46,7 +48,7 @@ impl Capacity {
             descriptors: host::descriptors().map_or(u64::MAX, |limits| limits.hard),
             ports: net::ephemeral_ports().map(|range| range.len() as u64),
             files: host::sysctl("fs.file-max").and_then(|text| text.parse().ok()),
-            memory: procfs::Meminfo::current().ok().and_then(|info| info.mem_available),
+            memory: Meminfo::current().ok().and_then(|info| info.mem_available),
         }
     }
 

@@ -82,11 +82,7 @@ pub struct Writer {
 impl Writer {
     /// Makes the folder with `run.json` and no samples. The folder may exist if it is empty.
     pub fn create(dir: &Path, run: &Run) -> Result<Self> {
-        fs::create_dir_all(dir).map_err(failed("create", dir))?;
-        let mut entries = fs::read_dir(dir).map_err(failed("read", dir))?;
-        if entries.next().is_some() {
-            return Err(Error::Exists(dir.to_owned()));
-        }
+        claim(dir)?;
         let path = dir.join(SAMPLES);
         let samples = OpenOptions::new()
             .append(true)
@@ -160,6 +156,19 @@ impl Writer {
             .and_then(|()| self.samples.sync_data())
             .map_err(failed("write to", path))
     }
+}
+
+/// Makes the folder, which may exist if it is empty, and tries whether files can be made in it.
+pub fn claim(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).map_err(failed("create", dir))?;
+    let mut entries = fs::read_dir(dir).map_err(failed("read", dir))?;
+    if entries.next().is_some() {
+        return Err(Error::Exists(dir.to_owned()));
+    }
+    let probe = dir.join(".writable");
+    File::create(&probe)
+        .and_then(|_| fs::remove_file(&probe))
+        .map_err(failed("write in", dir))
 }
 
 /// Writes a file so that a reader sees the old one or the whole new one.

@@ -22,7 +22,7 @@ use crate::record::{Options, Outcome, Run, SCHEMA, Server, Step};
 use crate::store::{self, Writer};
 use crate::suite::Suite;
 use crate::workspace::Workspace;
-use crate::{build, plan, report};
+use crate::{build, plan, report, summary};
 
 /// Build everything, run the matrix, write the tables
 ///
@@ -334,7 +334,8 @@ impl Sitting<'_> {
     /// Prints the tables and the files' names. Fails when something could not be measured.
     fn conclude(&self, files: &[PathBuf]) -> anyhow::Result<ExitCode> {
         let contents = store::read(self.dir)?;
-        println!("{}", report::terminal::text(&contents.run, &contents.samples));
+        let summary = summary::summarise(&contents.run, &contents.samples);
+        println!("{}", report::terminal::render(&summary));
         for file in files {
             println!("{}", file.display());
         }

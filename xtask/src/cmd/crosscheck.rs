@@ -219,7 +219,7 @@ fn children_cpu() -> anyhow::Result<f64> {
 
 fn table(pairs: &[[Figures; 2]]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header([
         "pair", "req/s wrk", "driver", "req/CPU-s wrk", "driver", "ratio", "Little wrk", "driver",
         "errors",

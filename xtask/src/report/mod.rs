@@ -10,6 +10,7 @@ pub mod fixture;
 pub mod markdown;
 pub mod seed;
 mod table;
+pub mod terminal;
 pub mod wrk;
 
 /// Makes every report of a results folder, over those that are there, and returns their paths.

@@ -1,0 +1,65 @@
+//! The tables in short, for the terminal at the end of a run. The whole is in `report.md`.
+
+use comfy_table::{CellAlignment, Table, presets};
+use driver::text::{bytes, latency};
+
+use super::{plural, thousands};
+use crate::summary::{Figures, Level, Row, Summary};
+
+pub fn render(summary: &Summary) -> String {
+    summary.levels.iter().map(level).collect()
+}
+
+fn level(level: &Level) -> String {
+    let title = format!(
+        "\n{}, {}, {}\n",
+        level.scenario,
+        plural(level.connections, "connection"),
+        plural(level.threads, "server thread")
+    );
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "rank", "variant", "req/s", "±", "mean", "50 %", "99 %", "errors", "CPU µs/req", "RSS", "",
+    ]);
+    for index in (0..table.column_count()).filter(|index| ![1, 10].contains(index)) {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for row in &level.rows {
+        table.add_row(cells(row));
+    }
+    title + &table.trim_fmt() + "\n"
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let rank = row.rank.map(|rank| {
+        format!("{}{}", rank.place, if rank.shared { "=" } else { "" })
+    });
+    let marks: Vec<&str> = row.marks.iter().map(|mark| mark.text()).collect();
+    let variant = format!("{}/{}", row.cell.server, row.cell.variant);
+    let figures = row.figures.as_ref().map(figures).unwrap_or_default();
+    let mut cells = vec![rank.unwrap_or_default(), variant];
+    cells.extend(figures);
+    cells.push(marks.join(", "));
+    cells
+}
+
+fn figures(figures: &Figures) -> [String; 8] {
+    let merged = &figures.merged;
+    let half = figures.rate_interval.map(|interval| {
+        format!("{:.1} %", (interval.high - interval.low) / 2.0 / figures.rate * 100.0)
+    });
+    let cpu = figures.server_cpu_us_per_request.map(|cpu| format!("{cpu:.2}"));
+    [
+        thousands(figures.rate),
+        half.unwrap_or_default(),
+        latency(merged.latency.mean()),
+        latency(merged.latency.percentile(50.0)),
+        latency(merged.latency.percentile(99.0)),
+        thousands((merged.errors.total() + merged.errors_before.total()) as f64),
+        cpu.unwrap_or_default(),
+        bytes(figures.server_peak_rss as f64),
+    ]
+}
