@@ -58,6 +58,10 @@ thread_local! {
 impl Codec for SimdJson {
     type Error = simd_json::Error;
 
+    // Not inlined, because a may coroutine that waited can go on in another thread. Inlined into its
+    // loop, the scratch of the first thread would be found once and used in both; in here, nothing
+    // waits.
+    #[inline(never)]
     fn decode(body: &[u8]) -> Result<Ping, Self::Error> {
         SCRATCH.with_borrow_mut(
             |Scratch {

@@ -24,3 +24,18 @@ impl Shutdown {
         self.0.forever().next();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::consts::SIGTERM;
+    use signal_hook::low_level::raise;
+
+    use super::Shutdown;
+
+    #[test]
+    fn a_signal_before_the_wait_is_not_lost() {
+        let shutdown = Shutdown::install().expect("SIGTERM can be handled");
+        raise(SIGTERM).expect("SIGTERM can be sent");
+        shutdown.wait();
+    }
+}

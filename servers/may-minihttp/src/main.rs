@@ -6,6 +6,7 @@ mod listener;
 use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use contract::{Codec, Json, Options, Ping, SerdeJson, Shutdown, SimdJson};
 use head::{BAD_REQUEST, Head, METHOD_NOT_ALLOWED, Status};
@@ -62,10 +63,11 @@ impl<C: Codec> HttpServiceFactory for Connections<C> {
             codec: PhantomData,
         };
         if id as u64 >= self.first_reserved {
-            // With no descriptor left, accepting fails and is tried again at once and for ever,
-            // and with one worker no connection would get the chance to end.
             connection.close(socket::Shutdown::Both);
-            may::coroutine::yield_now();
+            // With no descriptor left, accepting would fail and be tried again at once, for ever,
+            // and leave a lone worker no time to end any connection. Yielding is not enough: new
+            // coroutines run only when the worker has no other.
+            may::coroutine::sleep(Duration::from_millis(1));
         }
         connection
     }
