@@ -22,7 +22,6 @@ mod tests;
 mod usage;
 
 pub use spawn::{Child, Finished, Stdout, spawn};
-pub use usage::between;
 
 /// Descriptors of a server process that are not its clients': standard streams, listeners, epoll
 /// and wake-up descriptors, opened files, and connections that it has not yet noticed are closed.
@@ -107,9 +106,14 @@ impl Instances {
         .map_err(Failure::from)
     }
 
-    /// Since their start; see [`between`]. The peak is since [`Self::reset_peak`].
+    /// Since their start; where a window begins.
     pub fn usage(&self) -> Usage {
         usage::read(&self.groups())
+    }
+
+    /// Since `start`; the peak of the resident set is since [`Self::reset_peak`].
+    pub fn usage_since(&self, start: &Usage) -> Usage {
+        usage::between(start, &self.usage())
     }
 
     /// Begins the peak of the resident set anew.

@@ -103,18 +103,19 @@ mod tests {
     #[test]
     fn usual_machines() {
         type Cpus = &'static [usize];
-        let table: [(Cpus, Vec<Vec<usize>>, u32, Cpus, Cpus); 9] = [
-            (&[0, 1], single(2), 1, &[0], &[1]),
-            (&[0, 1, 2], single(3), 1, &[0], &[1, 2]),
-            (&[0, 1, 2, 3], single(4), 1, &[1], &[2, 3]),
-            (&[0, 1, 2, 3], single(4), 2, &[1, 2], &[3]),
-            (&[0, 1, 2, 3], single(4), 3, &[0, 1, 2], &[3]),
-            (&[0, 1, 2, 3], double(2), 1, &[0, 2], &[1, 3]),
-            (&[0, 1, 2, 3, 4, 5, 6, 7], double(4), 1, &[1, 5], &[2, 6, 3, 7]),
-            (&[2, 5], single(8), 1, &[2], &[5]),
-            (&[0, 1], vec![], 1, &[0], &[1]),
+        type Machine = (Cpus, Vec<Vec<usize>>);
+        let table: [(Machine, u32, Cpus, Cpus); 9] = [
+            ((&[0, 1], single(2)), 1, &[0], &[1]),
+            ((&[0, 1, 2], single(3)), 1, &[0], &[1, 2]),
+            ((&[0, 1, 2, 3], single(4)), 1, &[1], &[2, 3]),
+            ((&[0, 1, 2, 3], single(4)), 2, &[1, 2], &[3]),
+            ((&[0, 1, 2, 3], single(4)), 3, &[0, 1, 2], &[3]),
+            ((&[0, 1, 2, 3], double(2)), 1, &[0, 2], &[1, 3]),
+            ((&[0, 1, 2, 3, 4, 5, 6, 7], double(4)), 1, &[1, 5], &[2, 6, 3, 7]),
+            ((&[2, 5], single(8)), 1, &[2], &[5]),
+            ((&[0, 1], vec![]), 1, &[0], &[1]),
         ];
-        for (allowed, cores, threads, server, driver) in table {
+        for ((allowed, cores), threads, server, driver) in table {
             let placement = Placement::new(allowed, &cores, threads);
             assert_eq!((&*placement.server, &*placement.driver), (server, driver));
             assert!(placement.warnings.is_empty(), "{placement:?}");

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use driver::args::positive_duration;
 use serde::{Deserialize, Deserializer};
 
+use crate::conformance;
 use crate::suggest;
 use crate::toml_file::{self, FileError, Invalid};
 
@@ -64,6 +65,12 @@ fn parse(file: &Path, source: &str) -> Result<BTreeMap<String, Suite>, FileError
 /// What the types cannot say.
 fn check(file: &Suites) -> Result<(), Invalid> {
     for (name, suite) in &file.suites {
+        let scenarios = conformance::scenarios();
+        if !scenarios.contains(&suite.scenario.as_str()) {
+            let hint = suggest::hint(&suite.scenario, scenarios);
+            let message = format!("there is no scenario `{}`; {hint}", suite.scenario);
+            return Err(Invalid::at(&["suites", name, "scenario"], message));
+        }
         at_least_one(name, "connections", &suite.connections)?;
         at_least_one(name, "threads", &suite.threads)?;
         if suite.rounds == 0 {
@@ -149,19 +156,19 @@ rounds = 6
           |          ^
         ");
         insta::assert_snapshot!(error("400", "-4"), @"
-        bench.toml:4:19: `suites.default.connections[1]`: invalid value: integer `-4`, expected u32
+        bench.toml:4:19: `suites.default.connections[1]`: invalid value: integer `-4`, expected a whole number
           |
         4 | connections = [2, -4]
           |                   ^^
         ");
         insta::assert_snapshot!(error("\"3s\"", "\"0s\""), @r#"
-        bench.toml:6:12: `suites.default.duration`: `0s` is too short; a duration is above 0
+        bench.toml:6:12: `suites.default.duration`: must be longer than 0
           |
         6 | duration = "0s"
           |            ^^^^
         "#);
         insta::assert_snapshot!(error("\"3s\"", "\"fast\""), @r#"
-        bench.toml:6:12: `suites.default.duration`: `fast` is no duration; write one such as `3s` or `500ms`
+        bench.toml:6:12: `suites.default.duration`: expected a length of time such as 10s, 500ms or 2m
           |
         6 | duration = "fast"
           |            ^^^^^^
@@ -172,6 +179,12 @@ rounds = 6
         6 | duration = 3
           |            ^
         ");
+        insta::assert_snapshot!(error("\"ping\"", "\"pong\""), @r#"
+        bench.toml:3:12: there is no scenario `pong`; did you mean `ping`?
+          |
+        3 | scenario = "pong"
+          |            ^^^^^^
+        "#);
         insta::assert_snapshot!(error("rounds", "round"), @"
         bench.toml:9:1: unknown key `round`; did you mean `rounds`?
           |

@@ -138,7 +138,7 @@ fn ready_instances_have_ports_of_their_own_and_are_read_and_ended() {
     let addresses = instances.addresses();
     assert_ne!(addresses[0], addresses[1]);
     instances.reset_peak();
-    let usage = instances.usage();
+    let usage = instances.usage_since(&Usage::default());
     assert!(usage.cpu_s > 0.0 && usage.peak_rss > 0, "{usage:?}");
     // Each has its main thread and the thread of its "test".
     assert!(usage.threads >= 2 && usage.voluntary_switches > 0, "{usage:?}");

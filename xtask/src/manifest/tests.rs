@@ -112,7 +112,7 @@ fn a_wrong_type_names_the_key() {
        |        ^^^^
     ");
     insta::assert_snapshot!(error("[\"cargo\", \"build\"]", "\"cargo build\""), @r#"
-    servers/axum/server.toml:5:9: `build`: invalid type: string "cargo build", expected a sequence
+    servers/axum/server.toml:5:9: `build`: invalid type: string "cargo build", expected an array
       |
     5 | build = "cargo build"
       |         ^^^^^^^^^^^^^
