@@ -83,7 +83,10 @@ impl Request {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        if !self.body.is_empty() && !has("content-length") {
+        // These methods have a body, if only an empty one (RFC 9110 §8.6); some servers insist.
+        let takes_body = matches!(self.method.as_str(), "POST" | "PUT" | "PATCH");
+        let framed = has("content-length") || has("transfer-encoding");
+        if (takes_body || !self.body.is_empty()) && !framed {
             let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
         head.push_str("\r\n");

@@ -62,20 +62,22 @@ pub struct Truncated;
 #[derive(Debug, Default)]
 pub struct HeadCache {
     bytes: Vec<u8>,
-    head: Option<Head>,
+    /// The head, and whether it answered a `HEAD`, which changes what it says.
+    head: Option<(Head, bool)>,
 }
 
 impl HeadCache {
     /// The head at the start of `input`, if it is the remembered one, and its length.
-    fn lookup(&self, input: &[u8]) -> Option<(Head, usize)> {
-        let head = self.head?;
-        input.starts_with(&self.bytes).then_some((head, self.bytes.len()))
+    fn lookup(&self, input: &[u8], to_head: bool) -> Option<(Head, usize)> {
+        let (head, answered_head) = self.head?;
+        (answered_head == to_head && input.starts_with(&self.bytes))
+            .then_some((head, self.bytes.len()))
     }
 
-    fn remember(&mut self, bytes: &[u8], head: Head) {
+    fn remember(&mut self, bytes: &[u8], to_head: bool, head: Head) {
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
-        self.head = Some(head);
+        self.head = Some((head, to_head));
     }
 }
 
@@ -93,6 +95,9 @@ enum State {
 }
 
 /// Decodes the responses of one connection, one after another.
+///
+/// What comes out does not depend on how the bytes were split, nor on what the [`HeadCache`] held:
+/// the same responses, with the same body bytes, ending at the same byte; or the same error.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
@@ -139,7 +144,7 @@ impl Decoder {
     ) -> Result<Option<(Head, usize)>, ProtocolError> {
         // The common case first: a whole response in one piece, with the head of the one before.
         if self.is_idle()
-            && let Some((head, len)) = cache.lookup(input)
+            && let Some((head, len)) = cache.lookup(input, to_head)
             && let Framing::Length(length) = head.framing
             && let Some(rest) = usize::try_from(length).ok().and_then(|n| input[len..].get(..n))
         {
@@ -256,54 +261,45 @@ impl Decoder {
         to_head: bool,
         cache: &mut HeadCache,
     ) -> Result<Option<(Head, usize)>, ProtocolError> {
-        if self.partial.is_empty() {
-            if let Some(hit) = cache.lookup(input) {
-                return Ok(Some(hit));
-            }
-            return match parse_head(input, to_head)? {
-                Some((head, len)) => {
-                    cache.remember(&input[..len], head);
-                    Ok(Some((head, len)))
-                }
-                None => self.keep(input, MAX_HEAD, ProtocolError::HeadTooLong),
-            };
-        }
         let before = self.partial.len();
-        // A head ends with a line break: without one in the new bytes there is nothing to parse,
-        // and a head that drips in byte by byte costs time linear in its length.
-        if !input.contains(&b'\n') {
-            return self.keep(input, MAX_HEAD, ProtocolError::HeadTooLong);
+        if before == 0
+            && let Some(hit) = cache.lookup(input, to_head)
+        {
+            return Ok(Some(hit));
         }
-        let room = MAX_HEAD.saturating_sub(before).min(input.len());
-        self.partial.extend_from_slice(&input[..room]);
-        match parse_head(&self.partial, to_head)? {
+        let input = &input[..input.len().min(MAX_HEAD - before)];
+        let so_far = if before == 0 {
+            input
+        } else {
+            self.partial.extend_from_slice(input);
+            &self.partial
+        };
+        // Parsed anew with every piece, so that what is wrong with a head is found at the same byte
+        // however it was split.
+        match parse_head(so_far, to_head)? {
             Some((head, len)) => {
-                cache.remember(&self.partial[..len], head);
+                cache.remember(&so_far[..len], to_head, head);
                 self.partial = Vec::new();
-                Ok(Some((head, len - before)))
+                // A head that ended before these bytes would have been found before them.
+                Ok(Some((head, len.saturating_sub(before))))
             }
-            None if self.partial.len() >= MAX_HEAD => Err(ProtocolError::HeadTooLong),
-            None => Ok(None),
+            None if so_far.len() == MAX_HEAD => Err(ProtocolError::HeadTooLong),
+            None => {
+                if before == 0 {
+                    self.partial.extend_from_slice(input);
+                }
+                Ok(None)
+            }
         }
-    }
-
-    /// Puts all of `input` aside until more comes; `error` when that would be more than `limit`.
-    fn keep<T>(
-        &mut self,
-        input: &[u8],
-        limit: usize,
-        error: ProtocolError,
-    ) -> Result<Option<T>, ProtocolError> {
-        if self.partial.len() + input.len() > limit {
-            return Err(error);
-        }
-        self.partial.extend_from_slice(input);
-        Ok(None)
     }
 
     fn take_chunk_size(&mut self, input: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
-            return self.keep(input, MAX_CHUNK_LINE, ProtocolError::Chunk);
+            if self.partial.len() + input.len() > MAX_CHUNK_LINE {
+                return Err(ProtocolError::Chunk);
+            }
+            self.partial.extend_from_slice(input);
+            return Ok(None);
         };
         let used = end + 1;
         if self.partial.len() + used > MAX_CHUNK_LINE {
@@ -311,6 +307,10 @@ impl Decoder {
         }
         self.partial.extend_from_slice(&input[..used]);
         let line = std::mem::take(&mut self.partial);
+        // `httparse` reads a line without digits as 0, which would be the end of the body.
+        if !line[0].is_ascii_hexdigit() {
+            return Err(ProtocolError::Chunk);
+        }
         match httparse::parse_chunk_size(&line) {
             Ok(httparse::Status::Complete((len, size))) if len == line.len() => {
                 Ok(Some((size, used)))
@@ -340,13 +340,16 @@ impl Decoder {
                 return Err(ProtocolError::HeadTooLong);
             }
             self.partial.push(byte);
-            if self.partial == b"\r\n" || self.partial.ends_with(b"\r\n\r\n") {
-                let section = std::mem::take(&mut self.partial);
+            if byte == b'\n' {
                 let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-                return match httparse::parse_headers(&section, &mut fields) {
-                    Ok(httparse::Status::Complete(_)) => Ok(Some(index + 1)),
-                    _ => Err(ProtocolError::Chunk),
-                };
+                match httparse::parse_headers(&self.partial, &mut fields) {
+                    Ok(httparse::Status::Complete(_)) => {
+                        self.partial = Vec::new();
+                        return Ok(Some(index + 1));
+                    }
+                    Ok(httparse::Status::Partial) => {}
+                    Err(_) => return Err(ProtocolError::Chunk),
+                }
             }
         }
         Ok(None)
@@ -364,9 +367,6 @@ fn parse_head(bytes: &[u8], to_head: bool) -> Result<Option<(Head, usize)>, Prot
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut fields);
     let len = match response.parse(bytes).map_err(ProtocolError::Head)? {
-        httparse::Status::Complete(len) if len > MAX_HEAD => {
-            return Err(ProtocolError::HeadTooLong);
-        }
         httparse::Status::Complete(len) => len,
         httparse::Status::Partial => return Ok(None),
     };
@@ -378,8 +378,8 @@ fn parse_head(bytes: &[u8], to_head: bool) -> Result<Option<(Head, usize)>, Prot
         let name = field.name;
         if name.eq_ignore_ascii_case("content-length") {
             // A list of equal numbers is one number (RFC 9110 §8.6).
-            for item in tokens(field.value) {
-                let number = parse_length(item).ok_or(ProtocolError::ContentLength)?;
+            for item in field.value.split(|&byte| byte == b',') {
+                let number = parse_length(item.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
                 if length.is_some_and(|known| known != number) {
                     return Err(ProtocolError::ContentLength);
                 }

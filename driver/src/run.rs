@@ -140,35 +140,42 @@ fn conduct(
         if interrupted() {
             control.stop.store(true, Ordering::Relaxed);
         }
-        if control.ended.load(Ordering::Relaxed) == args.threads {
+        let ended = control.ended.load(Ordering::Relaxed);
+        if control.begin.get().is_none() {
+            if ended == args.threads {
+                return;
+            }
+            let ready = control.ready.load(Ordering::Relaxed) + ended;
+            if ready < args.threads || control.stop.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+        }
+        let begin = *control.begin.get_or_init(|| control.now() + nanos(TICK) / 2);
+        let since = Duration::from_nanos(control.now().saturating_sub(begin));
+        for (due, event) in &mut at {
+            if since >= *due
+                && let Some(event) = event.take()
+            {
+                watch(event);
+            }
+        }
+        // Only now: the workers may be done before this thread wakes up to tell of it.
+        if ended == args.threads {
             return;
         }
-        let ready = control.ready.load(Ordering::Relaxed) + control.ended.load(Ordering::Relaxed);
-        if ready >= args.threads {
-            let begin = *control.begin.get_or_init(|| control.now() + nanos(TICK) / 2);
-            let since = Duration::from_nanos(control.now().saturating_sub(begin));
-            for (due, event) in &mut at {
-                if since >= *due
-                    && let Some(event) = event.take()
-                {
-                    watch(event);
-                }
-            }
-            if since >= next_second && since < args.warmup + args.duration {
-                next_second += Duration::from_secs(1);
-                let answers = |counter: &crate::worker::Padded| counter.0.load(Ordering::Relaxed);
-                let total = control.progress.iter().map(answers).sum();
-                watch(Event::Answers { total });
-            }
-            // Wake up exactly at the next moment that a watcher is told of.
-            let next = at
-                .iter()
-                .find(|(_, event)| event.is_some())
-                .map_or(TICK, |(due, _)| due.saturating_sub(since));
-            thread::sleep(next.clamp(Duration::from_micros(50), TICK));
-        } else {
-            thread::sleep(Duration::from_millis(1));
+        if since >= next_second && since < args.warmup + args.duration {
+            next_second += Duration::from_secs(1);
+            let answers = |counter: &crate::worker::Padded| counter.0.load(Ordering::Relaxed);
+            let total = control.progress.iter().map(answers).sum();
+            watch(Event::Answers { total });
         }
+        // Wake up exactly at the next moment that a watcher is told of.
+        let next = at
+            .iter()
+            .find(|(_, event)| event.is_some())
+            .map_or(TICK, |(due, _)| due.saturating_sub(since));
+        thread::sleep(next.clamp(Duration::from_micros(50), TICK));
     }
 }
 

@@ -212,9 +212,12 @@ impl Worker {
     pub fn run(mut self) -> io::Result<Finding> {
         let mut events = Events::with_capacity(EVENTS);
         let mut buffer = vec![0; BUFFER].into_boxed_slice();
-        while self.stage != Stage::Done {
+        loop {
             let now = self.control.now();
             self.housekeeping(now);
+            if self.stage == Stage::Done {
+                return Ok(self.finish());
+            }
             match self.poll.poll(&mut events, Some(self.nap(now))) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
@@ -229,7 +232,6 @@ impl Worker {
                 }
             }
         }
-        Ok(self.finish())
     }
 
     /// Everything that time, and not a socket, brings about.
@@ -259,7 +261,11 @@ impl Worker {
                     .store(self.answered(), Ordering::Relaxed);
             }
             Stage::Drain => {
-                if self.waiting == 0 || now >= self.stage_ends {
+                if now >= self.stage_ends {
+                    // What was sent before the window closed is older than the timeout by now.
+                    self.sweep(now);
+                    self.stage = Stage::Done;
+                } else if self.waiting == 0 {
                     self.stage = Stage::Done;
                 }
             }
@@ -276,7 +282,6 @@ impl Worker {
         let mut until = now
             + match self.stage {
                 Stage::Wait => SHORT_NAP,
-                Stage::Done => 0,
                 _ => NAP,
             };
         if self.stage != Stage::Wait {
@@ -352,7 +357,7 @@ impl Worker {
     /// Ends the run early; a window that is open closes now.
     fn stop(&mut self, now: Nanos) {
         if self.stage == Stage::Measure {
-            self.close_window(now);
+            self.close_window(now.min(self.stage_ends));
         }
         self.stage = Stage::Done;
     }
@@ -441,18 +446,27 @@ impl Worker {
             let received =
                 connection.receive(buffer, self.job.to_head, &mut self.cache, &mut self.job.expect);
             let now = self.control.now();
+            if now >= self.stage_ends {
+                self.next_stage(now);
+            }
             match received {
                 Err(failure) => return self.fail(index, failure, now),
                 Ok((Received::Nothing, ..)) => return,
                 Ok((Received::Closed, ..)) => return self.reopen(index, now),
                 Ok((Received::Part, count, more)) => {
-                    self.tally.bytes_read += count as u64;
+                    self.count_bytes(count);
+                    let since = self.connections[index].since;
+                    // A body that comes faster than it is read leaves no time for a sweep.
+                    if now.saturating_sub(since) >= self.job.timeout {
+                        return self.fail(index, Failure::Timeout, now);
+                    }
                     if !more && !closing {
                         return;
                     }
                 }
                 Ok((Received::Response { head, surplus }, count, more)) => {
-                    if !self.answer(index, head, surplus, count, now) || (!more && !closing) {
+                    self.count_bytes(count);
+                    if !self.answer(index, head, surplus, now) || (!more && !closing) {
                         return;
                     }
                 }
@@ -460,19 +474,17 @@ impl Worker {
         }
     }
 
+    /// Bytes that are read after the window closed count for nothing.
+    #[inline]
+    fn count_bytes(&mut self, count: usize) {
+        if self.stage != Stage::Drain {
+            self.tally.bytes_read += count as u64;
+        }
+    }
+
     /// A complete response was parsed at `now`. Returns whether the connection goes on.
     #[inline]
-    fn answer(
-        &mut self,
-        index: usize,
-        head: Head,
-        surplus: bool,
-        bytes: usize,
-        now: Nanos,
-    ) -> bool {
-        if now >= self.stage_ends {
-            self.next_stage(now);
-        }
+    fn answer(&mut self, index: usize, head: Head, surplus: bool, now: Nanos) -> bool {
         let connection = &mut self.connections[index];
         let verdict = connection.judge(head, &self.job.expect);
         let latency = now.saturating_sub(connection.since);
@@ -480,12 +492,11 @@ impl Worker {
         connection.phase = Phase::Idle;
         connection.failures = 0;
         self.waiting -= 1;
-        if self.stage != Stage::Drain {
-            self.tally.bytes_read += bytes as u64;
-        }
         match verdict {
             Ok(()) if self.stage != Stage::Drain => self.tally.success(now, latency),
             Ok(()) => {}
+            // Bytes too many say that the framing is off, which then is the one thing to report.
+            Err(_) if surplus => {}
             Err(failure) => self.tally.fail(failure),
         }
         if !connection.proven {

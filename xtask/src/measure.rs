@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::capacity::Capacity;
 use crate::failure::Failure;
 use crate::host::net;
-use crate::instance::{self, Instances, READY_LIMIT, Setup, Stdout, spawn};
+use crate::instance::{Instances, READY_LIMIT, Setup, Stdout, spawn};
 use crate::interrupt::{self, Interrupted};
 use crate::manifest::Manifest;
 use crate::placement::Placement;
@@ -113,16 +113,20 @@ impl Bench<'_> {
         let phases = options.warmup_s + options.duration_s + options.timeout_s;
         let deadline = Instant::now() + CONNECT_LIMIT + Duration::from_secs_f64(phases) + SLACK;
         let mut report = None;
-        let mut readings = Vec::with_capacity(2);
+        let (mut opened, mut usage) = (None, None);
         loop {
             match child.lines().recv_timeout(LOOK) {
                 Ok(line) => match serde_json::from_str(&line) {
                     Ok(Line::Event(event)) => {
-                        if event == Event::Open {
-                            instances.reset_peak();
-                        }
-                        if matches!(event, Event::Open | Event::Close) {
-                            readings.push((Instant::now(), instances.usage()));
+                        match (event, &opened) {
+                            (Event::Open, _) => {
+                                instances.reset_peak();
+                                opened = Some((Instant::now(), instances.usage()));
+                            }
+                            (Event::Close, Some((at, start))) => {
+                                usage = Some((at.elapsed(), instances.usage_since(start)));
+                            }
+                            _ => {}
                         }
                         watch(event);
                     }
@@ -147,14 +151,12 @@ impl Bench<'_> {
             let message = format!("the driver measured nothing ({})", finished.status);
             return Err(problem(message, &finished.tail).into());
         }
-        let (Some(report), [open, close]) = (report, readings.as_slice()) else {
+        let (Some(report), Some((between, mut usage))) = (report, usage) else {
             return Err(problem("the driver's output has no result".into(), &finished.tail).into());
         };
-        let mut usage = instance::between(&open.1, &close.1);
         // The two readings are a little later than the window's edges; the rate is what counts.
-        let between = (close.0 - open.0).as_secs_f64();
-        if between > 0.0 {
-            usage.cpu_s *= report.window_s / between;
+        if !between.is_zero() {
+            usage.cpu_s *= report.window_s / between.as_secs_f64();
         }
         Ok((report, usage))
     }

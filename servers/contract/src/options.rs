@@ -29,9 +29,10 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
 pub enum Json {
+    #[value(name = "serde_json")]
     SerdeJson,
+    #[value(name = "simd-json")]
     SimdJson,
 }
 
@@ -52,7 +53,7 @@ impl Options {
             .after_help(format!(
                 "Examples:\n  \
                  {server} --port 8080\n  \
-                 {server} --port 8080 --threads 4 --json simd_json\n  \
+                 {server} --port 8080 --threads 4 --json simd-json\n  \
                  curl -H 'Content-Type: application/json' -d '{{\"sequence\":7}}' \
                  http://127.0.0.1:8080/ping"
             ))
@@ -99,7 +100,7 @@ mod tests {
             "--threads",
             "4",
             "--json",
-            "simd_json",
+            "simd-json",
         ])
         .expect("legal options");
         assert_eq!(options.socket_addr().to_string(), "[::1]:9000");
