@@ -2,7 +2,18 @@
 //! request, and latencies that agree with Little's law.
 //!
 //! The binary `driver` is a thin `main` over this library; the harness links it for [`report`]
-//! (the data model of one driver run) and [`response`] (the HTTP/1.1 response decoder).
+//! (the data model of one driver run), [`text`] (wrk's layout) and [`args::duration`].
 
+pub mod args;
+mod connection;
+pub mod limits;
+mod pace;
 pub mod report;
+mod request;
+pub mod response;
+pub mod run;
+pub mod scenario;
+mod tally;
 pub mod text;
+mod transport;
+mod worker;

@@ -165,11 +165,7 @@ impl Errors {
             .into_iter()
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} {count}"))
-            .chain(
-                self.status
-                    .iter()
-                    .map(|(code, count)| format!("status {code} {count}")),
-            )
+            .chain(self.status.iter().map(|(code, count)| format!("status {code} {count}")))
             .collect::<Vec<_>>()
             .join(", ")
     }
@@ -248,11 +244,7 @@ impl Report {
 }
 
 fn per_second(count: u64, window_s: f64) -> f64 {
-    if window_s > 0.0 {
-        count as f64 / window_s
-    } else {
-        0.0
-    }
+    if window_s > 0.0 { count as f64 / window_s } else { 0.0 }
 }
 
 /// Counts may come from a file, and no file may make a reader overflow.
@@ -410,8 +402,6 @@ impl TryFrom<WireLatency> for Latency {
 
     fn try_from(wire: WireLatency) -> Result<Self, LatencyError> {
         let bytes = BASE64.decode(wire.hdr_v2_base64_ns)?;
-        Ok(Self(
-            Deserializer::new().deserialize(&mut bytes.as_slice())?,
-        ))
+        Ok(Self(Deserializer::new().deserialize(&mut bytes.as_slice())?))
     }
 }

@@ -63,11 +63,7 @@ impl From<Failure> for String {
 }
 
 fn after(received: &[u8]) -> String {
-    if received.is_empty() {
-        String::new()
-    } else {
-        format!(", after {}", excerpt(received))
-    }
+    if received.is_empty() { String::new() } else { format!(", after {}", excerpt(received)) }
 }
 
 /// Bytes in a message: printable, on one line, and short.
@@ -144,17 +140,9 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, patience).map_err(Failure::Connect)?;
         // So that every write is a segment of its own.
         stream.set_nodelay(true).map_err(Failure::Io)?;
-        stream
-            .set_write_timeout(Some(patience))
-            .map_err(Failure::Io)?;
-        let timed = Timed {
-            stream,
-            deadline: Instant::now(),
-        };
-        Ok(Self {
-            reader: Reader::new(timed),
-            patience,
-        })
+        stream.set_write_timeout(Some(patience)).map_err(Failure::Io)?;
+        let timed = Timed { stream, deadline: Instant::now() };
+        Ok(Self { reader: Reader::new(timed), patience })
     }
 
     pub fn set_patience(&mut self, patience: Duration) {
@@ -251,10 +239,7 @@ impl Connection {
 /// The reader cannot know how long its source was willing to wait.
 fn within(failure: Failure, patience: Duration) -> Failure {
     match failure {
-        Failure::Silent { received, .. } => Failure::Silent {
-            within: patience,
-            received,
-        },
+        Failure::Silent { received, .. } => Failure::Silent { within: patience, received },
         other => other,
     }
 }
@@ -301,10 +286,7 @@ struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     fn new(source: R) -> Self {
-        Self {
-            source,
-            buffer: Vec::new(),
-        }
+        Self { source, buffer: Vec::new() }
     }
 
     fn response(&mut self, asked: Asked) -> Result<Response, Failure> {
@@ -326,13 +308,7 @@ impl<R: Read> Reader<R> {
             Framing::Chunked => self.chunks()?,
             Framing::UntilClose => self.rest()?,
         };
-        Ok(Response {
-            interim,
-            status: head.status,
-            headers: head.headers,
-            framing,
-            body,
-        })
+        Ok(Response { interim, status: head.status, headers: head.headers, framing, body })
     }
 
     fn head(&mut self) -> Result<Head, Failure> {
@@ -427,9 +403,7 @@ impl<R: Read> Reader<R> {
         if self.more()? {
             Ok(())
         } else {
-            Err(Failure::Closed {
-                received: std::mem::take(&mut self.buffer),
-            })
+            Err(Failure::Closed { received: std::mem::take(&mut self.buffer) })
         }
     }
 
@@ -446,10 +420,7 @@ impl<R: Read> Reader<R> {
                 Err(error) => {
                     let received = std::mem::take(&mut self.buffer);
                     return Err(if is_timeout(&error) {
-                        Failure::Silent {
-                            within: Duration::ZERO,
-                            received,
-                        }
+                        Failure::Silent { within: Duration::ZERO, received }
                     } else if is_reset(&error) {
                         Failure::Reset { received }
                     } else {
@@ -478,9 +449,9 @@ fn framing(asked: Asked, head: &Head) -> Result<(Framing, usize), Failure> {
             .filter(|length| *length <= BODY_LIMIT)
             .map(|length| (Framing::ContentLength, length))
             .ok_or_else(too_long),
-        _ => Err(malformed(format!(
-            "Content-Length {lengths:?} with Transfer-Encoding {codings:?}"
-        ))),
+        _ => {
+            Err(malformed(format!("Content-Length {lengths:?} with Transfer-Encoding {codings:?}")))
+        }
     }
 }
 
@@ -546,18 +517,8 @@ mod tests {
     /// Every form of a response, each followed by bytes that belong to something else where the
     /// form has an end.
     const RESPONSES: &[(Asked, &str, &str, &str)] = &[
-        (
-            Asked::Other,
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-            "hello",
-            "HTTP/1.1 2",
-        ),
-        (
-            Asked::Other,
-            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-            "",
-            "x",
-        ),
+        (Asked::Other, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", "HTTP/1.1 2"),
+        (Asked::Other, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "", "x"),
         (
             Asked::Other,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=1\r\n0123456789\r\n0\r\n\r\n",
@@ -570,30 +531,10 @@ mod tests {
             "a",
             "\r\n",
         ),
-        (
-            Asked::Other,
-            "HTTP/1.1 204 No Content\r\nDate: x\r\n\r\n",
-            "",
-            "HTTP/1.1 200",
-        ),
-        (
-            Asked::Other,
-            "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
-            "",
-            "y",
-        ),
-        (
-            Asked::Head,
-            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
-            "",
-            "body",
-        ),
-        (
-            Asked::Other,
-            "HTTP/1.0 200 OK\r\n\r\nuntil the end",
-            "until the end",
-            "",
-        ),
+        (Asked::Other, "HTTP/1.1 204 No Content\r\nDate: x\r\n\r\n", "", "HTTP/1.1 200"),
+        (Asked::Other, "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "", "y"),
+        (Asked::Head, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "", "body"),
+        (Asked::Other, "HTTP/1.0 200 OK\r\n\r\nuntil the end", "until the end", ""),
         (
             Asked::Other,
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -696,10 +637,7 @@ mod tests {
         other.write_all(b"HTTP/1.1").expect("open");
         drop(other);
         let closed = connection.response(Asked::Other).expect_err("closed");
-        assert_eq!(
-            closed.to_string(),
-            "closed without a complete answer, after `HTTP/1.1`"
-        );
+        assert_eq!(closed.to_string(), "closed without a complete answer, after `HTTP/1.1`");
 
         let (mut connection, mut other) = pair(PATIENCE);
         connection.send(b"unread").expect("open");
@@ -728,9 +666,7 @@ mod tests {
     fn bytes_that_nobody_asked_for_are_noticed() {
         let (mut connection, mut other) = pair(PATIENCE);
         connection.expect_idle().expect("nothing sent yet");
-        other
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab")
-            .expect("open");
+        other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab").expect("open");
         let response = connection.response(Asked::Other).expect("complete");
         assert_eq!(response.body, b"a");
         let surplus = connection.exchange(b"GET").expect_err("b");

@@ -193,12 +193,7 @@ pub fn judge<'a>(results: &'a [CaseResult], misses: &'a [Miss]) -> Verdict<'a> {
         .map(|miss| UnknownCase {
             name: &miss.case,
             near: names()
-                .map(|name| {
-                    (
-                        strsim::normalized_damerau_levenshtein(name, &miss.case),
-                        name,
-                    )
-                })
+                .map(|name| (strsim::normalized_damerau_levenshtein(name, &miss.case), name))
                 // Below this, a suggestion is more puzzling than none.
                 .filter(|(likeness, _)| *likeness >= 0.5)
                 .max_by(|(a, _), (b, _)| a.total_cmp(b))
@@ -247,15 +242,8 @@ impl Verdict<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`cargo xtask verify` lists the cases".to_owned(),
             };
-            format!(
-                "server.toml declares a miss of `{}`, which is no case; {hint}",
-                unknown.name
-            )
+            format!("server.toml declares a miss of `{}`, which is no case; {hint}", unknown.name)
         });
-        required
-            .chain(undeclared)
-            .chain(stale)
-            .chain(unknown)
-            .collect()
+        required.chain(undeclared).chain(stale).chain(unknown).collect()
     }
 }

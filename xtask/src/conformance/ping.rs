@@ -10,30 +10,16 @@ use jiff::fmt::rfc2822;
 use super::exchange::{Asked, Connection, Failure, Framing, PATIENCE, Response, excerpt};
 use super::{Case, Level, NotReady, Scenario, Turn};
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "ping",
-    cases: CASES,
-    ready,
-};
+pub const SCENARIO: Scenario = Scenario { name: "ping", cases: CASES, ready };
 
 type Outcome = Result<(), String>;
 
 const fn required(name: &'static str, turn: Turn, run: fn(SocketAddr) -> Outcome) -> Case {
-    Case {
-        name,
-        level: Level::Required,
-        turn,
-        run,
-    }
+    Case { name, level: Level::Required, turn, run }
 }
 
 const fn scored(name: &'static str, turn: Turn, run: fn(SocketAddr) -> Outcome) -> Case {
-    Case {
-        name,
-        level: Level::Scored,
-        turn,
-        run,
-    }
+    Case { name, level: Level::Scored, turn, run }
 }
 
 const CASES: &[Case] = &[
@@ -142,10 +128,7 @@ fn has_status(response: &Response, any_of: &[u16]) -> Outcome {
     }
     let wanted: Vec<_> = any_of.iter().map(u16::to_string).collect();
     let (wanted, seen) = (wanted.join(" or "), excerpt(&response.body));
-    Err(format!(
-        "{} with {seen} instead of {wanted}",
-        response.status
-    ))
+    Err(format!("{} with {seen} instead of {wanted}", response.status))
 }
 
 /// Whether a refused request got one of the statuses it may get.
@@ -202,9 +185,7 @@ fn is_json(content_type: &str) -> Outcome {
     {
         Ok(())
     } else {
-        Err(format!(
-            "Content-Type `{content_type}` instead of `application/json`"
-        ))
+        Err(format!("Content-Type `{content_type}` instead of `application/json`"))
     }
 }
 
@@ -214,9 +195,7 @@ fn split(address: SocketAddr) -> Outcome {
     /// Few enough for any accept queue, together with the other cases.
     const AT_ONCE: usize = 16;
     let positions: Vec<usize> = (1..ping(10_000).len()).collect();
-    positions
-        .chunks(AT_ONCE)
-        .try_for_each(|positions| split_at(address, positions))
+    positions.chunks(AT_ONCE).try_for_each(|positions| split_at(address, positions))
 }
 
 fn split_at(address: SocketAddr, positions: &[usize]) -> Outcome {
@@ -405,12 +384,8 @@ fn u64_max(address: SocketAddr) -> Outcome {
 }
 
 /// RFC 8259, 8.3: names are equal when they are so code unit by code unit.
-const NO_FIELD: &[&[u8]] = &[
-    b"{}",
-    br#"{"sequences":1}"#,
-    br#"{"Sequence":1}"#,
-    br#"{"ping":{"sequence":1}}"#,
-];
+const NO_FIELD: &[&[u8]] =
+    &[b"{}", br#"{"sequences":1}"#, br#"{"Sequence":1}"#, br#"{"ping":{"sequence":1}}"#];
 
 fn missing_field(address: SocketAddr) -> Outcome {
     refuses_bodies(address, NO_FIELD)
@@ -425,11 +400,7 @@ fn content_type_charset(address: SocketAddr) -> Outcome {
         "Content-Type: application/json;charset=UTF-8",
         "Content-Type: Application/JSON",
     ] {
-        let request = request(
-            "POST /ping HTTP/1.1",
-            &[content_type],
-            body(8_364).as_bytes(),
-        );
+        let request = request("POST /ping HTTP/1.1", &[content_type], body(8_364).as_bytes());
         ask(address, &request)
             .map_err(String::from)
             .and_then(|response| answers(&response, 8_364))
@@ -535,11 +506,7 @@ fn date(address: SocketAddr) -> Outcome {
         })
         .ok_or_else(|| format!("Date `{text}` is no IMF-fixdate"))?;
     let off = Timestamp::now().duration_since(date).as_secs();
-    if off.abs() <= 2 {
-        Ok(())
-    } else {
-        Err(format!("Date is {off} s behind"))
-    }
+    if off.abs() <= 2 { Ok(()) } else { Err(format!("Date is {off} s behind")) }
 }
 
 /// RFC 9110, 8.6. That it equals the body is seen by every case that reads one.
@@ -555,24 +522,14 @@ fn content_length(address: SocketAddr) -> Outcome {
 fn chunked(address: SocketAddr) -> Outcome {
     let body = body(777);
     let one = [chunk(body.as_bytes()), chunk(b"")].concat();
-    let each = body
-        .as_bytes()
-        .chunks(1)
-        .flat_map(chunk)
-        .chain(chunk(b""))
-        .collect::<Vec<u8>>();
+    let each = body.as_bytes().chunks(1).flat_map(chunk).chain(chunk(b"")).collect::<Vec<u8>>();
     let head = request_head("POST /ping HTTP/1.1", &[JSON, "Transfer-Encoding: chunked"]);
     let forms: [(&str, Vec<&[u8]>); 4] = [
         ("one chunk", vec![&one]),
         ("a chunk for every byte", vec![&each]),
         (
             "a split inside a size, a chunk and the end",
-            vec![
-                &one[..1],
-                &one[1..9],
-                &one[9..one.len() - 3],
-                &one[one.len() - 3..],
-            ],
+            vec![&one[..1], &one[1..9], &one[9..one.len() - 3], &one[one.len() - 3..]],
         ),
         ("a chunk for every byte, split", each.chunks(7).collect()),
     ];
@@ -597,11 +554,7 @@ fn chunk(data: &[u8]) -> Vec<u8> {
 /// RFC 9110, 10.1.1: the server sends 100 or a final status, unless the body is already coming.
 fn expect_continue(address: SocketAddr) -> Outcome {
     let body = body(100);
-    let whole = request(
-        "POST /ping HTTP/1.1",
-        &[JSON, "Expect: 100-continue"],
-        body.as_bytes(),
-    );
+    let whole = request("POST /ping HTTP/1.1", &[JSON, "Expect: 100-continue"], body.as_bytes());
     let (head, _) = whole.split_at(whole.len() - body.len());
 
     let mut connection = open(address)?;
@@ -638,11 +591,8 @@ fn head(address: SocketAddr) -> Outcome {
 /// not know the chunked coding.
 fn http10(address: SocketAddr) -> Outcome {
     let mut connection = open(address)?;
-    let response = connection.exchange(&request(
-        "POST /ping HTTP/1.0",
-        &[JSON],
-        body(10).as_bytes(),
-    ))?;
+    let response =
+        connection.exchange(&request("POST /ping HTTP/1.0", &[JSON], body(10).as_bytes()))?;
     answers(&response, 10)?;
     match response.framing {
         Framing::Chunked => Err("a chunked answer to HTTP/1.0".to_owned()),
@@ -669,19 +619,14 @@ fn connection_close(address: SocketAddr) -> Outcome {
 }
 
 fn with_headers(address: SocketAddr, headers: &[String], number: u64) -> Outcome {
-    let headers: Vec<&str> = [JSON]
-        .into_iter()
-        .chain(headers.iter().map(String::as_str))
-        .collect();
+    let headers: Vec<&str> = [JSON].into_iter().chain(headers.iter().map(String::as_str)).collect();
     let request = request("POST /ping HTTP/1.1", &headers, body(number).as_bytes());
     answers(&ask(address, &request)?, number)
 }
 
 fn many_headers(address: SocketAddr) -> Outcome {
     // With Host, Content-Type and Content-Length they are 64.
-    let headers: Vec<String> = (4..=64)
-        .map(|index| format!("X-{index}: {index}"))
-        .collect();
+    let headers: Vec<String> = (4..=64).map(|index| format!("X-{index}: {index}")).collect();
     with_headers(address, &headers, 64)
 }
 
@@ -708,30 +653,21 @@ fn malformed_request(address: SocketAddr) -> Outcome {
 
 /// RFC 9112, 6.3: an invalid length, or two that differ, cannot be recovered from.
 fn bad_lengths() -> impl Iterator<Item = Vec<u8>> {
-    [
-        "abc",
-        "-1",
-        "14x",
-        "0x0e",
-        "99999999999999999999999",
-        "14\r\nContent-Length: 15",
-    ]
-    .into_iter()
-    .map(|length| {
-        let length = format!("Content-Length: {length}");
-        let mut bytes = request_head("POST /ping HTTP/1.1", &[JSON, &length]);
-        bytes.extend_from_slice(body(1).as_bytes());
-        bytes
-    })
+    ["abc", "-1", "14x", "0x0e", "99999999999999999999999", "14\r\nContent-Length: 15"]
+        .into_iter()
+        .map(|length| {
+            let length = format!("Content-Length: {length}");
+            let mut bytes = request_head("POST /ping HTTP/1.1", &[JSON, &length]);
+            bytes.extend_from_slice(body(1).as_bytes());
+            bytes
+        })
 }
 
 fn bad_content_length(address: SocketAddr) -> Outcome {
     for request in bad_lengths() {
         let text = String::from_utf8_lossy(&request);
-        let lengths: Vec<_> = text
-            .lines()
-            .filter(|line| line.starts_with("Content-Length"))
-            .collect();
+        let lengths: Vec<_> =
+            text.lines().filter(|line| line.starts_with("Content-Length")).collect();
         let lengths = lengths.join(", ");
         refuses_or_closes(address, &request).map_err(on(&lengths))?;
         is_alive(address, 1).map_err(on(format_args!("the request after {lengths}")))?;

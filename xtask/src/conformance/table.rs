@@ -24,13 +24,8 @@ enum Mark {
 }
 
 impl Mark {
-    const ALL: [Self; 5] = [
-        Self::Holds,
-        Self::Misses,
-        Self::DeclaredMiss,
-        Self::Stale,
-        Self::Unknown,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Holds, Self::Misses, Self::DeclaredMiss, Self::Stale, Self::Unknown];
 
     fn of(result: Option<&CaseResult>) -> Self {
         match result.map(|result| (&result.miss, &result.declared)) {
@@ -82,11 +77,7 @@ fn rows(results: &Results) -> Vec<Row<'_>> {
                 .iter()
                 .map(|(_, results)| Mark::of(results.iter().find(|r| r.case == result.case)))
                 .collect();
-            rows.push(Row {
-                case: &result.case,
-                level: result.level,
-                marks,
-            });
+            rows.push(Row { case: &result.case, level: result.level, marks });
         }
     }
     rows.sort_by_key(|row| row.level == Level::Scored);
@@ -189,21 +180,13 @@ fn fits(table: &str) -> bool {
 
 fn printed(results: &Results, rows: &[Row<'_>], columns: Range<usize>) -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.style_mut().header_separator = LineStyle::none().fill('─').junction('─');
-    let labels = results[columns.clone()]
-        .iter()
-        .map(|(label, _)| label.replace('/', "\n"));
+    let labels = results[columns.clone()].iter().map(|(label, _)| label.replace('/', "\n"));
     table.set_header(iter::once("case".to_owned()).chain(labels));
     for row in rows {
         let signs = row.marks[columns.clone()].iter().map(|mark| mark.sign());
-        let required = if row.level == Level::Required {
-            " *"
-        } else {
-            ""
-        };
+        let required = if row.level == Level::Required { " *" } else { "" };
         let case = format!("{}{required}", row.case);
         table.add_row(iter::once(case).chain(signs.map(str::to_owned)));
     }
@@ -219,9 +202,7 @@ fn printed(results: &Results, rows: &[Row<'_>], columns: Range<usize>) -> String
 pub fn markdown(results: &Results) -> String {
     let rows = rows(results);
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let labels = results
-        .iter()
-        .map(|(label, _)| escaped(label).replace('/', "<br>"));
+    let labels = results.iter().map(|(label, _)| escaped(label).replace('/', "<br>"));
     let mut text = line(iter::once("case".to_owned()).chain(labels).collect());
     text += &format!("|---|{}\n", ":-:|".repeat(results.len()));
     for row in &rows {
@@ -287,12 +268,7 @@ mod tests {
         let results = vec![
             result("date", Level::Scored, extra, None),
             result("echo", Level::Required, None, None),
-            result(
-                "chunked",
-                Level::Scored,
-                Some("closed"),
-                Some("not done | ever"),
-            ),
+            result("chunked", Level::Scored, Some("closed"), Some("not done | ever")),
             result("head", Level::Scored, None, Some("was broken")),
         ];
         (label.to_owned(), results)
@@ -318,9 +294,8 @@ mod tests {
 
     #[test]
     fn many_variants_stay_within_the_terminal() {
-        let many: Vec<_> = (10..40)
-            .map(|index| variant(&format!("server-{index}/serde_json"), None))
-            .collect();
+        let many: Vec<_> =
+            (10..40).map(|index| variant(&format!("server-{index}/serde_json"), None)).collect();
         let text = text(&many);
         let table = text.split("✓ holds").next().expect("a legend");
         for line in table.lines() {

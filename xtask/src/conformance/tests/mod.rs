@@ -9,10 +9,7 @@ use reference::{Fault, Reference};
 const MOMENT: Duration = Duration::from_millis(100);
 
 fn miss(case: &str) -> Miss {
-    Miss {
-        case: case.to_owned(),
-        reason: "as it is".to_owned(),
-    }
+    Miss { case: case.to_owned(), reason: "as it is".to_owned() }
 }
 
 fn assert_misses(fault: Option<Fault>, cases: &[&str]) {
@@ -162,10 +159,7 @@ fn a_server_that_speaks_something_else_is_wrong_at_once() {
 #[test]
 fn an_unknown_scenario_names_the_known_ones() {
     let unknown = check("pong", ([127, 0, 0, 1], 1).into(), &[]).expect_err("unknown");
-    assert_eq!(
-        unknown.to_string(),
-        "there is no scenario `pong`; there is: ping"
-    );
+    assert_eq!(unknown.to_string(), "there is no scenario `pong`; there is: ping");
 }
 
 #[test]
@@ -221,10 +215,8 @@ fn verdicts() {
 
 #[test]
 fn a_declared_scored_miss_is_in_order() {
-    let results = [
-        found("echo", Level::Required, false, false),
-        found("head", Level::Scored, true, true),
-    ];
+    let results =
+        [found("echo", Level::Required, false, false), found("head", Level::Scored, true, true)];
     let misses = [miss("head")];
     let verdict = judge(&results, &misses);
     assert!(verdict.measurable() && verdict.holds());

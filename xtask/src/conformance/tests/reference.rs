@@ -79,13 +79,8 @@ impl Reference {
                 }
                 let stop = Arc::clone(&stop);
                 thread::spawn(move || {
-                    let session = Session {
-                        fault,
-                        stream,
-                        buffer: Vec::new(),
-                        held: None,
-                        served: 0,
-                    };
+                    let session =
+                        Session { fault, stream, buffer: Vec::new(), held: None, served: 0 };
                     if session.serve() == End::OfServer {
                         stop.store(true, Ordering::SeqCst);
                         // The listener closes when it is woken once more.
@@ -185,9 +180,7 @@ impl Session {
     /// Reads what the client is still sending, so that closing does not reset.
     fn linger(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
-        let _ = self
-            .stream
-            .set_read_timeout(Some(Duration::from_millis(200)));
+        let _ = self.stream.set_read_timeout(Some(Duration::from_millis(200)));
         while self.stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
     }
 
@@ -223,11 +216,7 @@ impl Session {
         if self.buffer.is_empty() {
             self.more()?;
         }
-        let head_limit = if self.has(Fault::SmallHead) {
-            2048
-        } else {
-            65_536
-        };
+        let head_limit = if self.has(Fault::SmallHead) { 2048 } else { 65_536 };
         let header_limit = if self.has(Fault::FewHeaders) { 16 } else { 100 };
         let fault = self.fault;
         let garbage = || match fault {
@@ -277,9 +266,7 @@ impl Session {
                 .map(|(_, value)| value.as_str())
                 .collect::<Vec<_>>()
         };
-        request.content_type = header("content-type")
-            .first()
-            .map(|&value| value.to_owned());
+        request.content_type = header("content-type").first().map(|&value| value.to_owned());
         let connection = header("connection").join(",").to_ascii_lowercase();
         request.close = connection.contains("close") || request.old;
         let chunked = !header("transfer-encoding").is_empty();
@@ -316,11 +303,7 @@ impl Session {
         if waits && !self.has(Fault::NoContinue) {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        request.body = if chunked {
-            self.chunks()?
-        } else {
-            self.take(length)?
-        };
+        request.body = if chunked { self.chunks()? } else { self.take(length)? };
         if self.has(Fault::DropsPipelined) {
             self.buffer.clear();
         }
@@ -405,11 +388,8 @@ impl Session {
 
     fn head(&self, status: u16, fields: &str) -> String {
         let now = Timestamp::now();
-        let print = |time| {
-            DateTimePrinter::new()
-                .timestamp_to_rfc9110_string(&time)
-                .expect("after 1900")
-        };
+        let print =
+            |time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("after 1900");
         let date = match self.fault {
             Some(Fault::NoDate) => String::new(),
             Some(Fault::StaleDate) => {

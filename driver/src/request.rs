@@ -1,0 +1,92 @@
+//! The bytes of a request, built once and patched in place.
+
+use std::fmt::Write as _;
+
+/// Digits of the number that a request carries.
+pub const DIGITS: usize = 12;
+/// The smallest number of that width: numbers have no leading zeros, which JSON forbids.
+pub const FIRST_NUMBER: u64 = 100_000_000_000;
+/// How many numbers there are; after the last one the first comes again.
+pub const NUMBERS: u64 = 900_000_000_000;
+
+/// Bytes with a place for a number of [`DIGITS`] digits, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    bytes: Vec<u8>,
+    slot: Option<usize>,
+}
+
+impl Template {
+    /// Bytes that are always the same.
+    pub fn fixed(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: bytes.into(), slot: None }
+    }
+
+    /// `before`, a number, `after`.
+    pub fn numbered(before: &str, after: &str) -> Self {
+        let bytes = format!("{before}{FIRST_NUMBER}{after}").into_bytes();
+        Self { bytes, slot: Some(before.len()) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The bytes with `number`, which is below `FIRST_NUMBER + NUMBERS` and at least
+    /// `FIRST_NUMBER`, in their place.
+    #[inline]
+    pub fn with(&mut self, number: u64) -> &[u8] {
+        if let Some(slot) = self.slot {
+            let mut rest = number;
+            for digit in self.bytes[slot..slot + DIGITS].iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        &self.bytes
+    }
+
+    /// The template with `head` put before it.
+    fn after(self, head: String) -> Self {
+        let slot = self.slot.map(|slot| slot + head.len());
+        let mut bytes = head.into_bytes();
+        bytes.extend(self.bytes);
+        Self { bytes, slot }
+    }
+}
+
+/// What is sent, but for the number in it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    /// Path and query, as the request line has it.
+    pub path: String,
+    /// Name and value, in the order in which they are sent.
+    pub headers: Vec<(String, String)>,
+    pub body: Template,
+}
+
+impl Request {
+    /// The whole request in HTTP/1.1. `host` is used unless the headers have their own.
+    pub fn encode(self, host: &str) -> Template {
+        let has =
+            |name: &str| self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        // Writing to a String cannot fail.
+        if !has("host") {
+            let _ = write!(head, "Host: {host}\r\n");
+        }
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        if !self.body.is_empty() && !has("content-length") {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        head.push_str("\r\n");
+        self.body.after(head)
+    }
+}

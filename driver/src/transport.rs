@@ -1,0 +1,41 @@
+//! The byte stream under a connection: TCP. The only file that knows which kind it is.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::SockRef;
+
+pub type Stream = mio::net::TcpStream;
+
+/// Begins to connect; the stream becomes writable when that is decided, see [`connected`].
+///
+/// # Errors
+/// Those of `socket(2)` and `connect(2)` which are known at once.
+pub fn connect(address: SocketAddr) -> io::Result<Stream> {
+    let stream = Stream::connect(address)?;
+    // A request is one write; without this its second half could wait for an acknowledgement.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Whether a stream that became writable is connected; `None` when that is still open.
+///
+/// # Errors
+/// Why the connection failed.
+pub fn connected(stream: &Stream) -> io::Result<Option<()>> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(Some(())),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes closing the stream send a reset instead of leaving its port in `TIME_WAIT` for a minute:
+/// for the end of a run, when tens of thousands of ports would be missing from the next one.
+pub fn abandon(stream: &Stream) {
+    // If the option cannot be set, the close is an ordinary one.
+    let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+}

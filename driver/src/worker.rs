@@ -1,0 +1,589 @@
+//! One thread's share of the load: its connections, its event loop, its numbers. Nothing that
+//! another thread reads is written here while measuring, but for one progress counter that has a
+//! cache line of its own.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+
+use crate::connection::{Connection, Phase, Received};
+use crate::limits;
+use crate::pace::{Nanos, Pace};
+use crate::report::Latency;
+use crate::request::{FIRST_NUMBER, NUMBERS, Template};
+use crate::response::{Head, HeadCache};
+use crate::scenario::Expect;
+use crate::tally::{Failure, Tally};
+use crate::transport;
+
+/// Connections, over all threads, that may be open without having been answered yet: the smallest
+/// backlog in common use, so that the ramp overflows no accept queue.
+pub const RAMP_WINDOW: u32 = 128;
+/// Failed attempts after which the ramp goes on without a connection. The load keeps trying.
+const RAMP_ATTEMPTS: u32 = 5;
+/// First and longest pause before a connection that failed is opened again.
+const BACKOFF: (Nanos, Nanos) = (1_000_000, 1_000_000_000);
+const EVENTS: usize = 1024;
+const BUFFER: usize = 64 * 1024;
+/// Longest sleep in the event loop, so that a stop is noticed.
+const NAP: Nanos = 50_000_000;
+/// The same while waiting for the common start.
+const SHORT_NAP: Nanos = 1_000_000;
+
+/// What one worker is asked to do.
+pub struct Job {
+    /// Position among the workers, and how many there are.
+    pub index: u32,
+    pub of: u32,
+    /// This worker's connections.
+    pub connections: u32,
+    /// The first of them in the count over all workers: it decides which target each belongs to.
+    pub first_connection: u32,
+    pub targets: Vec<Target>,
+    /// Whether the method is `HEAD`.
+    pub to_head: bool,
+    pub expect: Expect,
+    pub pace: Pace,
+    pub warmup: Nanos,
+    pub duration: Nanos,
+    pub timeout: Nanos,
+    pub connect_timeout: Nanos,
+}
+
+#[derive(Clone)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub request: Template,
+}
+
+/// A counter on a cache line of its own (two, as CPUs prefetch in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Padded(pub AtomicU64);
+
+/// What the main thread and the workers tell one another.
+pub struct Control {
+    /// All [`Nanos`] count from here.
+    pub epoch: Instant,
+    /// Workers whose ramp is over.
+    pub ready: AtomicU32,
+    /// Workers that ended, well or not.
+    pub ended: AtomicU32,
+    /// When the load begins, once that is known.
+    pub begin: OnceLock<Nanos>,
+    /// Set to end the run early.
+    pub stop: AtomicBool,
+    /// Right answers since the load began, one counter a worker.
+    pub progress: Vec<Padded>,
+}
+
+impl Control {
+    pub fn new(threads: u32) -> Self {
+        Self {
+            epoch: Instant::now(),
+            ready: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            begin: OnceLock::new(),
+            stop: AtomicBool::new(false),
+            progress: (0..threads).map(|_| Padded::default()).collect(),
+        }
+    }
+
+    #[inline]
+    pub fn now(&self) -> Nanos {
+        // 584 years fit.
+        self.epoch.elapsed().as_nanos() as Nanos
+    }
+}
+
+/// What one worker found.
+pub struct Finding {
+    pub connections: u32,
+    /// Connections that were open when the load began.
+    pub established: u32,
+    /// When the last connection was first answered.
+    pub ramp_end: Nanos,
+    pub connect: Latency,
+    pub before: Tally,
+    pub measured: Tally,
+    /// The window as it was: shorter than asked when the run was stopped, empty when it never
+    /// opened.
+    pub window: Nanos,
+    pub in_flight_at_end: u64,
+    pub unanswered: u64,
+    pub reconnects: u64,
+    pub cpu: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Opening connections, a window at a time.
+    Ramp,
+    /// All are open; the other workers are not ready.
+    Wait,
+    WarmUp,
+    Measure,
+    /// Waiting for the answers that were in flight when the window closed.
+    Drain,
+    Done,
+}
+
+pub struct Worker {
+    job: Job,
+    control: Arc<Control>,
+    poll: Poll,
+    connections: Vec<Connection>,
+    cache: HeadCache,
+    stage: Stage,
+    /// When the stage ends by itself.
+    stage_ends: Nanos,
+    tally: Tally,
+    before: Option<Tally>,
+    connect: Latency,
+    /// Requests sent so far: the next one's number.
+    sent: u64,
+    /// Connections in [`Phase::Waiting`].
+    waiting: u64,
+    /// Ramp: connections tried, those of them without an answer yet, and those given up.
+    tried: usize,
+    unproven: u32,
+    settled: usize,
+    ramp_end: Nanos,
+    /// Connections to open again, and when.
+    retries: BinaryHeap<Reverse<(Nanos, usize)>>,
+    next_sweep: Nanos,
+    established: u32,
+    reconnects: u64,
+    in_flight_at_end: u64,
+    window_began: Nanos,
+    window_ended: Nanos,
+    cpu_began: Duration,
+    cpu: Duration,
+}
+
+impl Worker {
+    /// # Errors
+    /// The event queue could not be made.
+    pub fn new(job: Job, control: Arc<Control>) -> io::Result<Self> {
+        let targets = job.targets.len();
+        let connections = (0..job.connections)
+            .map(|i| Connection::new((job.first_connection + i) as usize % targets))
+            .collect();
+        let stage_ends = control.now() + job.connect_timeout;
+        Ok(Self {
+            poll: Poll::new()?,
+            connections,
+            cache: HeadCache::default(),
+            stage: Stage::Ramp,
+            stage_ends,
+            tally: Tally::starting(0),
+            before: None,
+            connect: Latency::new(),
+            sent: 0,
+            waiting: 0,
+            tried: 0,
+            unproven: 0,
+            settled: 0,
+            ramp_end: 0,
+            retries: BinaryHeap::new(),
+            next_sweep: 0,
+            established: 0,
+            reconnects: 0,
+            in_flight_at_end: 0,
+            window_began: 0,
+            window_ended: 0,
+            cpu_began: Duration::ZERO,
+            cpu: Duration::ZERO,
+            job,
+            control,
+        })
+    }
+
+    /// Runs the load from the first connection to the last answer.
+    ///
+    /// # Errors
+    /// The event queue failed; nothing a server does ends up here.
+    pub fn run(mut self) -> io::Result<Finding> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut buffer = vec![0; BUFFER].into_boxed_slice();
+        while self.stage != Stage::Done {
+            let now = self.control.now();
+            self.housekeeping(now);
+            match self.poll.poll(&mut events, Some(self.nap(now))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            for event in &events {
+                let Token(index) = event.token();
+                if event.is_writable() || event.is_error() {
+                    self.on_writable(index);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.on_readable(index, event.is_read_closed(), &mut buffer);
+                }
+            }
+        }
+        Ok(self.finish())
+    }
+
+    /// Everything that time, and not a socket, brings about.
+    fn housekeeping(&mut self, now: Nanos) {
+        if self.control.stop.load(Ordering::Relaxed) {
+            self.stop(now);
+        }
+        while let Some(&Reverse((due, index))) = self.retries.peek()
+            && due <= now
+        {
+            self.retries.pop();
+            self.open(index, now);
+        }
+        if now >= self.next_sweep {
+            self.sweep(now);
+            self.next_sweep = now + (self.job.timeout / 10).clamp(1_000_000, 250_000_000);
+        }
+        match self.stage {
+            Stage::Ramp => self.ramp(now),
+            Stage::Wait => self.wait(now),
+            Stage::WarmUp | Stage::Measure => {
+                if now >= self.stage_ends {
+                    self.next_stage(now);
+                }
+                self.control.progress[self.job.index as usize]
+                    .0
+                    .store(self.answered(), Ordering::Relaxed);
+            }
+            Stage::Drain => {
+                if self.waiting == 0 || now >= self.stage_ends {
+                    self.stage = Stage::Done;
+                }
+            }
+            Stage::Done => {}
+        }
+    }
+
+    fn answered(&self) -> u64 {
+        self.tally.requests + self.before.as_ref().map_or(0, |before| before.requests)
+    }
+
+    /// How long the event loop may sleep.
+    fn nap(&self, now: Nanos) -> Duration {
+        let mut until = now
+            + match self.stage {
+                Stage::Wait => SHORT_NAP,
+                Stage::Done => 0,
+                _ => NAP,
+            };
+        if self.stage != Stage::Wait {
+            until = until.min(self.stage_ends);
+        }
+        if let Some(&Reverse((due, _))) = self.retries.peek() {
+            until = until.min(due);
+        }
+        until = until.min(self.next_sweep);
+        Duration::from_nanos(until.saturating_sub(now))
+    }
+
+    /// Opens connections, as many at a time as may be waiting to be accepted.
+    fn ramp(&mut self, now: Nanos) {
+        let window = (RAMP_WINDOW / self.job.of).max(1);
+        while self.unproven < window && self.tried < self.connections.len() {
+            let index = self.tried;
+            self.tried += 1;
+            self.open(index, now);
+        }
+        if self.settled == self.connections.len() || now >= self.stage_ends {
+            self.stage = Stage::Wait;
+            // What the ramp never came to is tried while the load runs.
+            for index in self.tried..self.connections.len() {
+                self.retries.push(Reverse((now, index)));
+            }
+            self.tried = self.connections.len();
+            self.control.ready.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn wait(&mut self, now: Nanos) {
+        if let Some(&begin) = self.control.begin.get()
+            && now >= begin
+        {
+            self.stage = Stage::WarmUp;
+            self.stage_ends = begin + self.job.warmup;
+            for index in 0..self.connections.len() {
+                if self.connections[index].phase == Phase::Idle {
+                    self.established += 1;
+                    self.send(index, now);
+                }
+            }
+        }
+    }
+
+    /// Moves on when the stage's time is over. Called with the moment of every answer, so that an
+    /// answer is counted in the stage in which it came.
+    #[cold]
+    fn next_stage(&mut self, now: Nanos) {
+        if self.stage == Stage::WarmUp && now >= self.stage_ends {
+            self.stage = Stage::Measure;
+            self.window_began = self.stage_ends;
+            self.stage_ends += self.job.duration;
+            let measured = Tally::starting(self.window_began);
+            self.before = Some(std::mem::replace(&mut self.tally, measured));
+            self.cpu_began = limits::thread_cpu();
+        }
+        if self.stage == Stage::Measure && now >= self.stage_ends {
+            self.close_window(self.stage_ends);
+            self.stage_ends += self.job.timeout;
+        }
+    }
+
+    fn close_window(&mut self, at: Nanos) {
+        self.stage = Stage::Drain;
+        self.window_ended = at;
+        self.cpu = limits::thread_cpu().saturating_sub(self.cpu_began);
+        self.tally.close_tenths(at);
+        self.in_flight_at_end = self.waiting;
+    }
+
+    /// Ends the run early; a window that is open closes now.
+    fn stop(&mut self, now: Nanos) {
+        if self.stage == Stage::Measure {
+            self.close_window(now);
+        }
+        self.stage = Stage::Done;
+    }
+
+    /// Fails what is older than the timeout.
+    fn sweep(&mut self, now: Nanos) {
+        for index in 0..self.connections.len() {
+            let connection = &self.connections[index];
+            if now.saturating_sub(connection.since) < self.job.timeout {
+                continue;
+            }
+            match connection.phase {
+                Phase::Waiting => self.fail(index, Failure::Timeout, now),
+                Phase::Connecting => self.fail(index, Failure::ConnectTimedOut, now),
+                Phase::Closed | Phase::Idle => {}
+            }
+        }
+    }
+
+    fn open(&mut self, index: usize, now: Nanos) {
+        if matches!(self.stage, Stage::Drain | Stage::Done) {
+            return;
+        }
+        if !self.connections[index].proven {
+            self.unproven += 1;
+        }
+        if self.stage == Stage::Measure {
+            self.reconnects += 1;
+        }
+        let address = self.job.targets[self.connections[index].target].address;
+        let opened = transport::connect(address).and_then(|mut stream| {
+            self.poll.registry().register(
+                &mut stream,
+                Token(index),
+                // Both at once and edge-triggered: nothing has to be registered again later.
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
+            Ok(stream)
+        });
+        match opened {
+            Ok(stream) => self.connections[index].connecting(stream, now),
+            Err(error) => self.fail(index, Failure::of_connect(&error), now),
+        }
+    }
+
+    fn on_writable(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        match (connection.phase, &connection.stream) {
+            (Phase::Waiting, _) => {
+                if let Err(failure) = connection.send_rest() {
+                    self.fail(index, failure, self.control.now());
+                }
+            }
+            (Phase::Connecting, Some(stream)) => match transport::connected(stream) {
+                Ok(None) => {}
+                Ok(Some(())) => {
+                    let now = self.control.now();
+                    self.connect.0.saturating_record(now - connection.since);
+                    connection.phase = Phase::Idle;
+                    let prove = !connection.proven && self.stage != Stage::Drain;
+                    if prove || self.is_loading() {
+                        self.send(index, now);
+                    }
+                }
+                Err(error) => {
+                    self.fail(index, Failure::of_connect(&error), self.control.now());
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// Whether a free connection sends.
+    fn is_loading(&self) -> bool {
+        matches!(self.stage, Stage::WarmUp | Stage::Measure)
+    }
+
+    #[inline]
+    fn on_readable(&mut self, index: usize, closing: bool, buffer: &mut [u8]) {
+        loop {
+            let connection = &mut self.connections[index];
+            // A connect that fails is reported by `on_writable`.
+            if matches!(connection.phase, Phase::Closed | Phase::Connecting) {
+                return;
+            }
+            let received =
+                connection.receive(buffer, self.job.to_head, &mut self.cache, &mut self.job.expect);
+            let now = self.control.now();
+            match received {
+                Err(failure) => return self.fail(index, failure, now),
+                Ok((Received::Nothing, ..)) => return,
+                Ok((Received::Closed, ..)) => return self.reopen(index, now),
+                Ok((Received::Part, count, more)) => {
+                    self.tally.bytes_read += count as u64;
+                    if !more && !closing {
+                        return;
+                    }
+                }
+                Ok((Received::Response { head, surplus }, count, more)) => {
+                    if !self.answer(index, head, surplus, count, now) || (!more && !closing) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A complete response was parsed at `now`. Returns whether the connection goes on.
+    #[inline]
+    fn answer(
+        &mut self,
+        index: usize,
+        head: Head,
+        surplus: bool,
+        bytes: usize,
+        now: Nanos,
+    ) -> bool {
+        if now >= self.stage_ends {
+            self.next_stage(now);
+        }
+        let connection = &mut self.connections[index];
+        let verdict = connection.judge(head, &self.job.expect);
+        let latency = now.saturating_sub(connection.since);
+        let given_up = connection.failures >= RAMP_ATTEMPTS;
+        connection.phase = Phase::Idle;
+        connection.failures = 0;
+        self.waiting -= 1;
+        if self.stage != Stage::Drain {
+            self.tally.bytes_read += bytes as u64;
+        }
+        match verdict {
+            Ok(()) if self.stage != Stage::Drain => self.tally.success(now, latency),
+            Ok(()) => {}
+            Err(failure) => self.tally.fail(failure),
+        }
+        if !connection.proven {
+            connection.proven = true;
+            self.unproven -= 1;
+            self.ramp_end = now;
+            if !given_up {
+                self.settled += 1;
+            }
+        }
+        if surplus {
+            self.fail(index, Failure::Protocol, now);
+            return false;
+        }
+        if !head.keep_alive {
+            self.reopen(index, now);
+            return false;
+        }
+        if self.is_loading() {
+            self.send(index, now);
+        }
+        true
+    }
+
+    /// Sends the next request on a connection that has been free since `free`.
+    #[inline]
+    fn send(&mut self, index: usize, free: Nanos) {
+        let due = self.job.pace.due(free);
+        // Worker i of n takes every n-th number, so that no two requests in flight share one.
+        let number = self.sent * u64::from(self.job.of) + u64::from(self.job.index);
+        let number = FIRST_NUMBER + number % NUMBERS;
+        self.sent += 1;
+        self.waiting += 1;
+        let connection = &mut self.connections[index];
+        let request = self.job.targets[connection.target].request.with(number);
+        if let Err(failure) = connection.send(request, number, due) {
+            self.fail(index, failure, free);
+        }
+    }
+
+    /// The server closed a connection on which nothing was in flight: as is its right.
+    fn reopen(&mut self, index: usize, now: Nanos) {
+        self.connections[index].close();
+        self.open(index, now);
+    }
+
+    /// Counts a failure, closes the connection and opens it again after a pause.
+    #[cold]
+    fn fail(&mut self, index: usize, failure: Failure, now: Nanos) {
+        if now >= self.stage_ends {
+            self.next_stage(now);
+        }
+        self.tally.fail(failure);
+        let connection = &mut self.connections[index];
+        if connection.phase == Phase::Waiting {
+            self.waiting -= 1;
+        }
+        connection.close();
+        connection.failures += 1;
+        let failures = connection.failures;
+        if !connection.proven {
+            self.unproven -= 1;
+            if failures == RAMP_ATTEMPTS {
+                self.settled += 1;
+            }
+        }
+        let (first, longest) = BACKOFF;
+        let pause = (first << (failures - 1).min(20)).min(longest);
+        self.retries.push(Reverse((now + pause, index)));
+    }
+
+    fn finish(mut self) -> Finding {
+        let mut unanswered = 0;
+        for connection in &self.connections {
+            if connection.phase == Phase::Waiting {
+                unanswered += 1;
+            }
+            if let Some(stream) = &connection.stream {
+                transport::abandon(stream);
+            }
+        }
+        let (before, measured) = match self.before.take() {
+            Some(before) => (before, self.tally),
+            // Stopped before the window opened.
+            None => (self.tally, Tally::default()),
+        };
+        Finding {
+            connections: self.job.connections,
+            established: self.established,
+            ramp_end: self.ramp_end,
+            connect: self.connect,
+            before,
+            measured,
+            window: self.window_ended - self.window_began,
+            in_flight_at_end: self.in_flight_at_end,
+            unanswered: if self.window_ended == 0 { 0 } else { unanswered },
+            reconnects: self.reconnects,
+            cpu: self.cpu,
+        }
+    }
+}

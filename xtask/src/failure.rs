@@ -1,0 +1,36 @@
+//! Why a server was not built, started or checked.
+
+use std::fmt;
+
+use crate::interrupt::Interrupted;
+use crate::record::Problem;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing is wrong with the server; the user wants to stop.
+    Interrupted,
+    Problem(Problem),
+}
+
+impl From<Interrupted> for Failure {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// The message, and below it what the program said, set off.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for line in self.stderr_tail.trim_end().lines() {
+            write!(f, "\n    {line}")?;
+        }
+        Ok(())
+    }
+}
