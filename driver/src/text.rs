@@ -390,6 +390,15 @@ Transfer/sec:     200.00B
     }
 
     #[test]
+    fn a_histogram_that_counts_the_impossible_is_not_read() {
+        let mut latency = Latency::new();
+        latency.0.record_n(1000, 1 << 60).expect("within the bounds");
+        let json = serde_json::to_string(&latency).expect("serializable");
+        let error = serde_json::from_str::<Latency>(&json).expect_err("2^60 requests");
+        assert!(error.to_string().contains("counts 1152921504606846976"), "{error}");
+    }
+
+    #[test]
     fn counts_from_a_file_cannot_overflow() {
         let mut merged = report();
         merged.requests = u64::MAX;

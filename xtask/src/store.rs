@@ -188,10 +188,11 @@ fn parse_samples(path: &Path, bytes: &[u8]) -> Result<(Vec<Sample>, usize)> {
         .split_inclusive(|byte| *byte == b'\n')
         .enumerate()
         .map(|(index, line)| {
-            parse(line).map_err(|reason| Error::Sample {
+            parse(line.trim_ascii_end()).map_err(|reason| Error::Sample {
                 path: path.to_owned(),
                 line: index + 1,
-                reason,
+                // To the parser each line is a document of its own, whose only line is the first.
+                reason: reason.replace("at line 1 column", "at column"),
             })
         })
         .collect::<Result<_>>()?;

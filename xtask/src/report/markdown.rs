@@ -70,7 +70,8 @@ fn warnings(contents: &Contents, summary: &Summary) -> String {
     let mut warnings: Vec<String> = contents.run.placement.warnings.clone();
     if summary.missing > 0 {
         warnings.push(format!(
-            "The run is not complete: {} of {} are missing. Go on with `cargo xtask bench --resume`.",
+            "The run is not complete: {} of {} missing. Go on with `cargo xtask bench --resume` and \
+             this folder.",
             thousands(summary.missing as f64),
             plural(contents.run.plan.len() as f64, "sample"),
         ));
@@ -419,7 +420,7 @@ mod tests {
             contents.run.placement.warnings = vec!["Server and driver share one CPU.".into()];
         });
         let (top, _) = report.split_once("## Results").expect("the results");
-        for part in ["share one CPU", "51 of 54 samples are missing", "unfinished", "same rank"] {
+        for part in ["share one CPU", "51 of 54 samples missing", "unfinished", "same rank"] {
             assert!(top.contains(part), "{part:?} not in {top}");
         }
     }
