@@ -165,11 +165,7 @@ impl Errors {
             .into_iter()
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} {count}"))
-            .chain(
-                self.status
-                    .iter()
-                    .map(|(code, count)| format!("status {code} {count}")),
-            )
+            .chain(self.status.iter().map(|(code, count)| format!("status {code} {count}")))
             .collect::<Vec<_>>()
             .join(", ")
     }
@@ -248,11 +244,7 @@ impl Report {
 }
 
 fn per_second(count: u64, window_s: f64) -> f64 {
-    if window_s > 0.0 {
-        count as f64 / window_s
-    } else {
-        0.0
-    }
+    if window_s > 0.0 { count as f64 / window_s } else { 0.0 }
 }
 
 /// Counts may come from a file, and no file may make a reader overflow.
@@ -336,6 +328,8 @@ pub enum LatencyError {
     Base64(#[from] base64::DecodeError),
     #[error("the histogram is not HdrHistogram V2: {0}")]
     Hdr(#[from] hdrhistogram::serialization::DeserializeError),
+    #[error("the histogram counts {0} values, more than anything measured")]
+    Count(u64),
 }
 
 impl Default for Latency {
@@ -347,6 +341,10 @@ impl Default for Latency {
 impl Latency {
     /// Longest latency that is told apart from longer ones, in nanoseconds: ten minutes.
     pub const LONGEST: u64 = 600_000_000_000;
+
+    /// Most values that one histogram read from a file may count: thousands of them still add up
+    /// without an overflow.
+    const MOST: u64 = 1 << 50;
 
     /// An empty histogram, 1 ns to [`Self::LONGEST`]; longer values count as the longest.
     pub fn new() -> Self {
@@ -410,8 +408,11 @@ impl TryFrom<WireLatency> for Latency {
 
     fn try_from(wire: WireLatency) -> Result<Self, LatencyError> {
         let bytes = BASE64.decode(wire.hdr_v2_base64_ns)?;
-        Ok(Self(
-            Deserializer::new().deserialize(&mut bytes.as_slice())?,
-        ))
+        let histogram = Deserializer::new().deserialize(&mut bytes.as_slice())?;
+        // Counts that a sum could overflow were not measured, but a file can hold them.
+        if histogram.len() > Self::MOST {
+            return Err(LatencyError::Count(histogram.len()));
+        }
+        Ok(Self(histogram))
     }
 }

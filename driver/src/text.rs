@@ -60,30 +60,13 @@ pub fn wrk(report: &Report) -> String {
 fn write_wrk(out: &mut String, report: &Report) -> std::fmt::Result {
     let config = &report.config;
     let target = config.targets.first().map_or("", String::as_str);
-    writeln!(
-        out,
-        "Running {} test @ {target}",
-        duration(config.duration_s)
-    )?;
-    writeln!(
-        out,
-        "  {} threads and {} connections",
-        config.threads, config.connections
-    )?;
-    writeln!(
-        out,
-        "  Thread Stats{:>6}{:>11}{:>8}{:>12}",
-        "Avg", "Stdev", "Max", "+/- Stdev"
-    )?;
+    writeln!(out, "Running {} test @ {target}", duration(config.duration_s))?;
+    writeln!(out, "  {} threads and {} connections", config.threads, config.connections)?;
+    writeln!(out, "  Thread Stats{:>6}{:>11}{:>8}{:>12}", "Avg", "Stdev", "Max", "+/- Stdev")?;
 
     let hist = &report.latency;
     let within = 100.0 * within_one_stdev(report);
-    write_stats(
-        out,
-        "Latency",
-        [hist.mean(), hist.stdev(), hist.max()].map(latency),
-        within,
-    )?;
+    write_stats(out, "Latency", [hist.mean(), hist.stdev(), hist.max()].map(latency), within)?;
     let rates = Rates::of(&report.threads);
     write_stats(
         out,
@@ -140,21 +123,13 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     let established = report.connect.established;
     if established != config.connections {
-        writeln!(
-            out,
-            "Connections:  {established} established of {}",
-            config.connections
-        )?;
+        writeln!(out, "Connections:  {established} established of {}", config.connections)?;
     }
     if report.reconnects > 0 {
         writeln!(out, "Reconnects:   {} inside the window", report.reconnects)?;
     }
     if report.unanswered > 0 {
-        writeln!(
-            out,
-            "Unanswered:   {} requests, when the drain ended",
-            report.unanswered
-        )?;
+        writeln!(out, "Unanswered:   {} requests, when the drain ended", report.unanswered)?;
     }
     let checks = &report.checks;
     if checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE {
@@ -192,12 +167,7 @@ fn write_stats(
 /// `value` in a column of `width` in which the digits line up: where a unit has fewer than two
 /// letters, spaces stand in for them.
 fn column(value: &str, width: usize) -> String {
-    let letters = value
-        .chars()
-        .rev()
-        .take(2)
-        .filter(char::is_ascii_alphabetic)
-        .count();
+    let letters = value.chars().rev().take(2).filter(char::is_ascii_alphabetic).count();
     let pad = 2 - letters;
     format!("{value:>0$}{1:2$}", width - pad, "", pad)
 }
@@ -238,20 +208,11 @@ impl Rates {
             .collect();
         let n = rates.len() as f64;
         if rates.is_empty() {
-            return Self {
-                mean: 0.0,
-                stdev: 0.0,
-                max: 0.0,
-                within: 0.0,
-            };
+            return Self { mean: 0.0, stdev: 0.0, max: 0.0, within: 0.0 };
         }
         let mean = rates.iter().sum::<f64>() / n;
         let squares: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
-        let stdev = if n > 1.0 {
-            (squares / (n - 1.0)).sqrt()
-        } else {
-            0.0
-        };
+        let stdev = if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
         let within = rates.iter().filter(|rate| (*rate - mean).abs() <= stdev);
         Self {
             mean,
@@ -328,11 +289,7 @@ mod tests {
             },
             started_at: jiff::Timestamp::UNIX_EPOCH,
             window_s: 2.0,
-            connect: Connect {
-                established: 2,
-                ramp_s: 0.1,
-                latency: Latency::new(),
-            },
+            connect: Connect { established: 2, ramp_s: 0.1, latency: Latency::new() },
             requests: 4,
             bytes_read: 400,
             latency,
@@ -430,6 +387,15 @@ Transfer/sec:     200.00B
         assert_eq!(merged.checks.littles_residual, -0.01);
         assert_eq!(merged.errors.list(), "status 503 1");
         assert_eq!(merged.threads[0].per_tenth, [1, 1, 2, 1, 1, 2]);
+    }
+
+    #[test]
+    fn a_histogram_that_counts_the_impossible_is_not_read() {
+        let mut latency = Latency::new();
+        latency.0.record_n(1000, 1 << 60).expect("within the bounds");
+        let json = serde_json::to_string(&latency).expect("serializable");
+        let error = serde_json::from_str::<Latency>(&json).expect_err("2^60 requests");
+        assert!(error.to_string().contains("counts 1152921504606846976"), "{error}");
     }
 
     #[test]

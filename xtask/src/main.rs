@@ -26,6 +26,7 @@ mod toml_file;
 mod workspace;
 mod wrk;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +38,9 @@ use failure::Failure;
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    /// Folder that has a folder for each server [default: servers/]
+    #[arg(long, value_name = "DIR", global = true, env = "HTTPDYNO_SERVERS")]
+    servers_dir: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -50,14 +54,15 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let verb = Cli::parse().verb;
-    let ended = match verb {
-        Verb::Bench(args) => cmd::bench::run(args),
-        Verb::Verify(args) => cmd::verify::run(args),
-        Verb::List(args) => cmd::list::run(args),
-        Verb::Doctor(args) => cmd::doctor::run(args),
+    let cli = Cli::parse();
+    let servers = cli.servers_dir.as_deref();
+    let ended = match cli.verb {
+        Verb::Bench(args) => cmd::bench::run(args, servers),
+        Verb::Verify(args) => cmd::verify::run(args, servers),
+        Verb::List(args) => cmd::list::run(args, servers),
+        Verb::Doctor(args) => cmd::doctor::run(args, servers),
         Verb::Report(args) => cmd::report::run(args),
-        Verb::Crosscheck(args) => cmd::crosscheck::run(args),
+        Verb::Crosscheck(args) => cmd::crosscheck::run(args, servers),
     };
     ended.unwrap_or_else(|error| {
         if matches!(error.downcast_ref(), Some(Failure::Interrupted(_))) {

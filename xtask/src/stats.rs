@@ -43,19 +43,14 @@ pub fn median_interval(values: &[f64], confidence: f64) -> Option<Interval> {
     let sorted = sorted(values);
     let n = sorted.len();
     let rank = median_interval_rank(n, confidence)?;
-    Some(Interval {
-        low: sorted[rank - 1],
-        high: sorted[n - rank],
-    })
+    Some(Interval { low: sorted[rank - 1], high: sorted[n - rank] })
 }
 
 /// The largest `k` for which the k-th smallest and k-th largest of `n` values enclose the median
 /// with at least `confidence`; the number of values below the median is Binomial(n, 1/2).
 fn median_interval_rank(n: usize, confidence: f64) -> Option<usize> {
     let below = Binomial::new(0.5, n as u64).ok()?;
-    (1..=n / 2)
-        .take_while(|k| 1.0 - 2.0 * below.cdf(*k as u64 - 1) >= confidence)
-        .last()
+    (1..=n / 2).take_while(|k| 1.0 - 2.0 * below.cdf(*k as u64 - 1) >= confidence).last()
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
@@ -102,10 +97,7 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<Comparison> {
     };
     Some(Comparison {
         ratio: mean.exp(),
-        interval: Interval {
-            low: (mean - margin).exp(),
-            high: (mean + margin).exp(),
-        },
+        interval: Interval { low: (mean - margin).exp(), high: (mean + margin).exp() },
         p,
     })
 }
@@ -113,10 +105,7 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<Comparison> {
 /// Holm's adjusted p-values, in the order of `p`: rejecting those below α keeps the chance of even
 /// one false rejection below α. NaN counts as 1.
 pub fn holm(p: &[f64]) -> Vec<f64> {
-    let p: Vec<f64> = p
-        .iter()
-        .map(|p| if p.is_nan() { 1.0 } else { *p })
-        .collect();
+    let p: Vec<f64> = p.iter().map(|p| if p.is_nan() { 1.0 } else { *p }).collect();
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
     let mut adjusted = vec![1.0; p.len()];
@@ -141,10 +130,8 @@ pub fn ranks(rates: &[Vec<f64>]) -> Vec<usize> {
         }
     }
     // A pair that cannot be tested still was a question asked, so it counts in the adjustment.
-    let p: Vec<f64> = pairs
-        .iter()
-        .map(|(_, _, comparison)| comparison.map_or(1.0, |c| c.p))
-        .collect();
+    let p: Vec<f64> =
+        pairs.iter().map(|(_, _, comparison)| comparison.map_or(1.0, |c| c.p)).collect();
     let mut ranks = vec![1; rates.len()];
     for ((a, b, comparison), p) in pairs.into_iter().zip(holm(&p)) {
         let Some(comparison) = comparison else {
@@ -212,10 +199,7 @@ mod tests {
     #[test]
     fn six_values_give_their_range_and_five_give_none() {
         let six = [3.0, 1.0, 6.0, 2.0, 5.0, 4.0];
-        let range = Interval {
-            low: 1.0,
-            high: 6.0,
-        };
+        let range = Interval { low: 1.0, high: 6.0 };
         assert_eq!(median_interval(&six, 0.95), Some(range));
         assert_eq!(median_interval(&six, 0.968), Some(range));
         assert_eq!(median_interval(&six, 0.969), None);

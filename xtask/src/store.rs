@@ -18,21 +18,13 @@ pub enum Error {
     #[error("{} already holds files; name another folder with --out, or go on with a run by --resume", .0.display())]
     Exists(PathBuf),
     #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is being written by another bench; wait for it to end, or stop it", .0.display())]
     Locked(PathBuf),
     #[error("{}: {reason}", path.display())]
     Run { path: PathBuf, reason: String },
     #[error("{}, line {line}: {reason}; correct or delete the line", path.display())]
-    Sample {
-        path: PathBuf,
-        line: usize,
-        reason: String,
-    },
+    Sample { path: PathBuf, line: usize, reason: String },
     #[error("no run in {}; make one with `cargo xtask bench`", .0.display())]
     NoRun(PathBuf),
 }
@@ -41,11 +33,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Names the path in an I/O error.
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| Error::Io { action, path: path.to_owned(), source }
 }
 
 /// A results folder as read.
@@ -65,11 +53,7 @@ pub fn read(dir: &Path) -> Result<Contents> {
     let path = dir.join(SAMPLES);
     let bytes = fs::read(&path).map_err(failed("read", &path))?;
     let (samples, unfinished) = parse_samples(&path, &bytes)?;
-    Ok(Contents {
-        run,
-        samples,
-        unfinished,
-    })
+    Ok(Contents { run, samples, unfinished })
 }
 
 /// The only process that may add samples to a results folder: it holds the lock on its file.
@@ -84,13 +68,12 @@ impl Writer {
     pub fn create(dir: &Path, run: &Run) -> Result<Self> {
         claim(dir)?;
         let path = dir.join(SAMPLES);
-        let samples = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Error::Exists(dir.to_owned()),
-                _ => failed("create", &path)(error),
+        let samples =
+            OpenOptions::new().append(true).create_new(true).open(&path).map_err(|error| {
+                match error.kind() {
+                    io::ErrorKind::AlreadyExists => Error::Exists(dir.to_owned()),
+                    _ => failed("create", &path)(error),
+                }
             })?;
         let writer = Self::lock(path, samples)?;
         let mut json = serde_json::to_vec_pretty(run)
@@ -114,26 +97,13 @@ impl Writer {
         let mut writer = Self::lock(path, samples)?;
         let path = &writer.path;
         let mut bytes = Vec::new();
-        writer
-            .samples
-            .read_to_end(&mut bytes)
-            .map_err(failed("read", path))?;
+        writer.samples.read_to_end(&mut bytes).map_err(failed("read", path))?;
         let (samples, unfinished) = parse_samples(path, &bytes)?;
         if unfinished > 0 {
             let whole = (bytes.len() - unfinished) as u64;
-            writer
-                .samples
-                .set_len(whole)
-                .map_err(failed("shorten", path))?;
+            writer.samples.set_len(whole).map_err(failed("shorten", path))?;
         }
-        Ok((
-            writer,
-            Contents {
-                run,
-                samples,
-                unfinished,
-            },
-        ))
+        Ok((writer, Contents { run, samples, unfinished }))
     }
 
     fn lock(path: PathBuf, samples: File) -> Result<Self> {
@@ -185,14 +155,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(failed("write", path))
 }
 
-/// Where runs go unless told otherwise: `results/` of this workspace.
-pub fn results_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join("results")
-}
-
 /// The run in `results` that was created last. Folders without a readable `run.json` are passed by.
 pub fn newest(results: &Path) -> Result<PathBuf> {
     #[derive(Deserialize)]
@@ -230,18 +192,16 @@ fn read_run(dir: &Path) -> Result<Run> {
 /// The samples of all whole lines, and the number of bytes after the last of them.
 fn parse_samples(path: &Path, bytes: &[u8]) -> Result<(Vec<Sample>, usize)> {
     // A line is whole when its newline was written: it is the last byte of each append.
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let samples = bytes[..whole]
         .split_inclusive(|byte| *byte == b'\n')
         .enumerate()
         .map(|(index, line)| {
-            parse(line).map_err(|reason| Error::Sample {
+            parse(line.trim_ascii_end()).map_err(|reason| Error::Sample {
                 path: path.to_owned(),
                 line: index + 1,
-                reason,
+                // To the parser each line is a document of its own, whose only line is the first.
+                reason: reason.replace("at line 1 column", "at column"),
             })
         })
         .collect::<Result<_>>()?;
@@ -323,10 +283,7 @@ mod tests {
         fs::write(&file, "").expect("written");
         let dir = file.join("run");
         let error = Writer::create(&dir, &fixture::run()).expect_err("below a file");
-        assert!(
-            error.to_string().contains(&*dir.to_string_lossy()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&*dir.to_string_lossy()), "{error}");
     }
 
     #[test]
@@ -390,10 +347,7 @@ mod tests {
         assert!(error.contains("schema 99"), "{error}");
         fs::write(dir.join(RUN), "{\"schema\":99}").expect("written");
         let error = read(&dir).expect_err("unknown schema").to_string();
-        assert!(
-            error.contains("run.json: written with schema 99"),
-            "{error}"
-        );
+        assert!(error.contains("run.json: written with schema 99"), "{error}");
     }
 
     #[test]
@@ -404,10 +358,7 @@ mod tests {
         let key = "\"hdr_v2_base64_ns\":\"";
         fs::write(&path, text.replace(key, &format!("{key}AAAA"))).expect("written");
         let error = read(&dir).expect_err("not a histogram").to_string();
-        assert!(
-            error.contains("line 1") && error.contains("histogram"),
-            "{error}"
-        );
+        assert!(error.contains("line 1") && error.contains("histogram"), "{error}");
     }
 
     #[test]

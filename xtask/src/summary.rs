@@ -191,10 +191,8 @@ pub fn summarise(run: &Run, samples: &[Sample]) -> Summary {
     let mut failures = not_measured(run);
     let mut levels: BTreeMap<(&str, u32, u32), Vec<Rated>> = BTreeMap::new();
     for (cell, rounds) in &planned {
-        let samples: Vec<Option<&Sample>> = rounds
-            .iter()
-            .map(|round| taken.get(&(*cell, *round)).copied())
-            .collect();
+        let samples: Vec<Option<&Sample>> =
+            rounds.iter().map(|round| taken.get(&(*cell, *round)).copied()).collect();
         failures.extend(failed_samples(run, cell, &samples));
         levels
             .entry((&cell.scenario, cell.threads, cell.connections))
@@ -223,14 +221,9 @@ type Rated = (Row, Vec<f64>);
 fn row(run: &Run, cell: &Cell, samples: &[Option<&Sample>]) -> Rated {
     let outcomes: Vec<Option<&Outcome>> = samples.iter().map(|s| s.map(|s| &s.outcome)).collect();
     let measured: Vec<&Measurement> = outcomes.iter().filter_map(|o| measurement(*o)).collect();
-    let rates = outcomes
-        .iter()
-        .map(|o| measurement(*o).map_or(f64::NAN, |m| m.driver.rate()))
-        .collect();
-    let failed = outcomes
-        .iter()
-        .filter(|o| matches!(o, Some(Outcome::Failed(_))))
-        .count();
+    let rates =
+        outcomes.iter().map(|o| measurement(*o).map_or(f64::NAN, |m| m.driver.rate())).collect();
+    let failed = outcomes.iter().filter(|o| matches!(o, Some(Outcome::Failed(_)))).count();
     let figures = figures(&measured);
     let mut row = Row {
         cell: cell.clone(),
@@ -271,14 +264,8 @@ fn figures(measured: &[&Measurement]) -> Option<Figures> {
         instances: measured.iter().map(|m| m.instances).max().unwrap_or(0),
         server_cpu_us_per_request: ratio(cpu_s * 1e6, merged.requests as f64),
         server_cores: ratio(cpu_s, merged.window_s).unwrap_or(0.0),
-        server_peak_rss: measured
-            .iter()
-            .map(|m| m.server.peak_rss)
-            .max()
-            .unwrap_or(0),
-        listen_overflows: measured
-            .iter()
-            .fold(0, |sum, m| sum.saturating_add(m.listen_overflows)),
+        server_peak_rss: measured.iter().map(|m| m.server.peak_rss).max().unwrap_or(0),
+        listen_overflows: measured.iter().fold(0, |sum, m| sum.saturating_add(m.listen_overflows)),
         merged,
     })
 }
@@ -296,22 +283,10 @@ fn marks(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
         return marks;
     };
     let merged = &figures.merged;
-    mark(
-        Mark::NoAnswers,
-        measured.iter().any(|m| m.driver.requests == 0),
-    );
-    mark(
-        Mark::Errors,
-        merged.errors.total() > 0 || merged.errors_before.total() > 0,
-    );
-    mark(
-        Mark::ConnectionsMissing,
-        merged.connect.established < row.cell.connections,
-    );
-    mark(
-        Mark::LittlesLaw,
-        merged.checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE,
-    );
+    mark(Mark::NoAnswers, measured.iter().any(|m| m.driver.requests == 0));
+    mark(Mark::Errors, merged.errors.total() > 0 || merged.errors_before.total() > 0);
+    mark(Mark::ConnectionsMissing, merged.connect.established < row.cell.connections);
+    mark(Mark::LittlesLaw, merged.checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE);
     mark(Mark::AcceptQueue, figures.listen_overflows > 0);
     mark(Mark::FewRounds, figures.rate_interval.is_none());
     mark(
@@ -341,10 +316,7 @@ fn ranked(rows: Vec<Rated>) -> Vec<Row> {
     let places = stats::ranks(&rates);
     for ((row, _), place) in fit.iter_mut().zip(&places) {
         let shared = places.iter().filter(|other| *other == place).count() > 1;
-        row.rank = Some(Rank {
-            place: *place,
-            shared,
-        });
+        row.rank = Some(Rank { place: *place, shared });
     }
     let rate = |row: &Row| row.figures.as_ref().map_or(0.0, |figures| figures.rate);
     let place = |row: &Row| row.rank.map(|rank| rank.place);
@@ -358,11 +330,7 @@ fn ranked(rows: Vec<Rated>) -> Vec<Row> {
 }
 
 fn name(run: &Run, server: &str, variant: &str) -> String {
-    let display = run
-        .servers
-        .iter()
-        .find(|s| s.name == server)
-        .map_or(server, |s| &s.display);
+    let display = run.servers.iter().find(|s| s.name == server).map_or(server, |s| &s.display);
     format!("{display} / {variant}")
 }
 
@@ -446,14 +414,8 @@ mod tests {
         use Mark::*;
         assert_eq!(marks_of(|m| m.driver.errors.timeout = 1), [Errors]);
         assert_eq!(marks_of(|m| m.driver.errors_before.write = 1), [Errors]);
-        assert_eq!(
-            marks_of(|m| m.driver.connect.established = 399),
-            [ConnectionsMissing]
-        );
-        assert_eq!(
-            marks_of(|m| m.driver.checks.littles_residual = -0.03),
-            [LittlesLaw]
-        );
+        assert_eq!(marks_of(|m| m.driver.connect.established = 399), [ConnectionsMissing]);
+        assert_eq!(marks_of(|m| m.driver.checks.littles_residual = -0.03), [LittlesLaw]);
         assert_eq!(marks_of(|m| m.listen_overflows = 1), [AcceptQueue]);
         assert_eq!(
             marks_of(|m| m.driver.window_s *= 1.0 + (m.driver.started_at.as_second() % 2) as f64),
@@ -479,10 +441,7 @@ mod tests {
         });
         assert!(row.marks.contains(&Mark::NoAnswers));
         assert_eq!(row.rank, None);
-        assert_eq!(
-            row.figures.expect("measured").server_cpu_us_per_request,
-            None
-        );
+        assert_eq!(row.figures.expect("measured").server_cpu_us_per_request, None);
     }
 
     #[test]
@@ -498,17 +457,17 @@ mod tests {
             .map(|row| (row.cell.server.as_str(), row.rank.expect("ranked")))
             .map(|(server, rank)| (server, rank.place, rank.shared))
             .collect();
-        assert_eq!(
-            ranks,
-            [("hyper", 1, false), ("axum", 2, true), ("axum", 2, true)]
-        );
+        assert_eq!(ranks, [("hyper", 1, false), ("axum", 2, true), ("axum", 2, true)]);
     }
 
     #[test]
     fn one_round_ties_and_is_marked() {
-        let builder = Builder::new(1)
-            .cell("axum", "serde_json", 2, 100_000.0)
-            .cell("hyper", "serde_json", 2, 150_000.0);
+        let builder = Builder::new(1).cell("axum", "serde_json", 2, 100_000.0).cell(
+            "hyper",
+            "serde_json",
+            2,
+            150_000.0,
+        );
         let summary = summarise(&builder.run, &builder.samples);
         for row in &summary.levels[0].rows {
             assert_eq!(row.rank.map(|r| (r.place, r.shared)), Some((1, true)));

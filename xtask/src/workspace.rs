@@ -1,6 +1,6 @@
 //! Where things are: the project's folder and cargo's target directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
@@ -16,11 +16,15 @@ pub struct Workspace {
     /// What `{target}` stands for in a manifest.
     #[serde(rename = "target_directory")]
     pub target: PathBuf,
+    /// The folder that has a folder for each server.
+    #[serde(skip)]
+    servers: PathBuf,
 }
 
 impl Workspace {
-    /// Asks cargo, as the target directory can be set in several places.
-    pub fn find() -> anyhow::Result<Self> {
+    /// Asks cargo, as the target directory can be set in several places. `servers` is used instead
+    /// of the project's own folder of that name.
+    pub fn find(servers: Option<&Path>) -> anyhow::Result<Self> {
         let output = Command::new("cargo")
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -32,12 +36,18 @@ impl Workspace {
             "`cargo metadata` failed:\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        serde_json::from_slice(&output.stdout).context("cannot read the output of `cargo metadata`")
+        let mut workspace: Self = serde_json::from_slice(&output.stdout)
+            .context("cannot read the output of `cargo metadata`")?;
+        workspace.servers = match servers {
+            Some(dir) => std::path::absolute(dir)?,
+            None => workspace.root.join("servers"),
+        };
+        Ok(workspace)
     }
 
     /// Every server's manifest, sorted by name.
     pub fn servers(&self) -> anyhow::Result<Vec<Manifest>> {
-        manifest::load_all(&self.root.join("servers"))
+        manifest::load_all(&self.servers)
     }
 
     /// The suite named `name` of `bench.toml`.

@@ -56,9 +56,7 @@ async fn ping<C: Codec>(request: HttpRequest, body: Bytes) -> HttpResponse {
         return HttpResponse::UnsupportedMediaType().finish();
     }
     match C::decode(&body) {
-        Ok(ping) => HttpResponse::Ok()
-            .content_type(ContentType::json())
-            .body(C::encode(ping)),
+        Ok(ping) => HttpResponse::Ok().content_type(ContentType::json()).body(C::encode(ping)),
         Err(_) => HttpResponse::BadRequest().finish(),
     }
 }

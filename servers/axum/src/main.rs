@@ -24,9 +24,7 @@ async fn serve<C: Codec>(listener: TcpListener) {
     let router = Router::new()
         .route(contract::PATH, post(ping::<C>))
         .layer(DefaultBodyLimit::max(contract::MAX_BODY));
-    axum::serve(listener, router)
-        .await
-        .expect("axum::serve retries what fails and never ends");
+    axum::serve(listener, router).await.expect("axum::serve retries what fails and never ends");
 }
 
 async fn ping<C: Codec>(ping: Json<C>) -> Json<C> {
@@ -44,9 +42,8 @@ impl<C: Codec, S: Send + Sync> FromRequest<S> for Json<C> {
         if !content_type.is_some_and(|value| is_json(value.as_bytes())) {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
         }
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(IntoResponse::into_response)?;
+        let body =
+            Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         let ping = C::decode(&body).map_err(|_| StatusCode::BAD_REQUEST.into_response())?;
         Ok(Self(ping, PhantomData))
     }

@@ -63,16 +63,11 @@ impl Codec for SimdJson {
     // waits.
     #[inline(never)]
     fn decode(body: &[u8]) -> Result<Ping, Self::Error> {
-        SCRATCH.with_borrow_mut(
-            |Scratch {
-                 body: copy,
-                 buffers,
-             }| {
-                copy.clear();
-                copy.extend_from_slice(body);
-                simd_json::serde::from_slice_with_buffers(copy, buffers)
-            },
-        )
+        SCRATCH.with_borrow_mut(|Scratch { body: copy, buffers }| {
+            copy.clear();
+            copy.extend_from_slice(body);
+            simd_json::serde::from_slice_with_buffers(copy, buffers)
+        })
     }
 
     fn encode(ping: Ping) -> Vec<u8> {

@@ -21,9 +21,7 @@ where
     let shutdown = Shutdown::install()?;
     for listener in listen(options.socket_addr(), options.threads)? {
         // Everything that can fail is done on this thread, where the error still ends the program.
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
             let _inside = runtime.enter();
             TcpListener::from_std(listener)?

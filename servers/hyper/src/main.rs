@@ -50,9 +50,7 @@ async fn route<C: Codec>(request: Request<Incoming>) -> Response<Full<Bytes>> {
     }
     if request.method() != Method::POST {
         let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("POST"));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
     ping::<C>(request).await.unwrap_or_else(status)
@@ -63,9 +61,7 @@ async fn ping<C: Codec>(request: Request<Incoming>) -> Result<Response<Full<Byte
     if !content_type.is_some_and(|value| is_json(value.as_bytes())) {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = Limited::new(request.into_body(), contract::MAX_BODY)
-        .collect()
-        .await;
+    let body = Limited::new(request.into_body(), contract::MAX_BODY).collect().await;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             StatusCode::PAYLOAD_TOO_LARGE
@@ -75,9 +71,7 @@ async fn ping<C: Codec>(request: Request<Incoming>) -> Result<Response<Full<Byte
     })?;
     let ping = C::decode(&body.to_bytes()).map_err(|_| StatusCode::BAD_REQUEST)?;
     let mut response = Response::new(Full::from(C::encode(ping)));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
 

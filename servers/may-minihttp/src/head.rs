@@ -7,30 +7,12 @@ pub struct Status {
     pub reason: &'static str,
 }
 
-pub const BAD_REQUEST: Status = Status {
-    code: 400,
-    reason: "Bad Request",
-};
-const NOT_FOUND: Status = Status {
-    code: 404,
-    reason: "Not Found",
-};
-pub const METHOD_NOT_ALLOWED: Status = Status {
-    code: 405,
-    reason: "Method Not Allowed",
-};
-const LENGTH_REQUIRED: Status = Status {
-    code: 411,
-    reason: "Length Required",
-};
-const CONTENT_TOO_LARGE: Status = Status {
-    code: 413,
-    reason: "Content Too Large",
-};
-const UNSUPPORTED_MEDIA_TYPE: Status = Status {
-    code: 415,
-    reason: "Unsupported Media Type",
-};
+pub const BAD_REQUEST: Status = Status { code: 400, reason: "Bad Request" };
+const NOT_FOUND: Status = Status { code: 404, reason: "Not Found" };
+pub const METHOD_NOT_ALLOWED: Status = Status { code: 405, reason: "Method Not Allowed" };
+const LENGTH_REQUIRED: Status = Status { code: 411, reason: "Length Required" };
+const CONTENT_TOO_LARGE: Status = Status { code: 413, reason: "Content Too Large" };
+const UNSUPPORTED_MEDIA_TYPE: Status = Status { code: 415, reason: "Unsupported Media Type" };
 
 /// What a request's head decides.
 pub struct Head {
@@ -111,15 +93,7 @@ mod tests {
     fn a_length_is_digits_that_fit() {
         assert_eq!(parse_length(b"0"), Some(0));
         assert_eq!(parse_length(b"65536"), Some(65536));
-        for value in [
-            "",
-            "abc",
-            "-1",
-            "+1",
-            "1.0",
-            "1, 1",
-            "99999999999999999999999",
-        ] {
+        for value in ["", "abc", "-1", "+1", "1.0", "1, 1", "99999999999999999999999"] {
             assert_eq!(parse_length(value.as_bytes()), None, "{value}");
         }
     }

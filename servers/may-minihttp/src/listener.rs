@@ -13,10 +13,7 @@ use socket2::SockRef;
 /// When this process has no listener on `addr`, or cannot see its own descriptors.
 pub fn tune(addr: SocketAddr) -> anyhow::Result<()> {
     let fd = descriptor(addr).with_context(|| format!("cannot find the listener on {addr}"))?;
-    #[expect(
-        unsafe_code,
-        reason = "may_minihttp lends its listener in no other way"
-    )]
+    #[expect(unsafe_code, reason = "may_minihttp lends its listener in no other way")]
     // SAFETY: the listener belongs to the accepting coroutine, which ends only with the process.
     let listener = unsafe { BorrowedFd::borrow_raw(fd) };
     let listener = SockRef::from(&listener);

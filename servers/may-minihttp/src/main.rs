@@ -57,11 +57,7 @@ impl<C: Codec> HttpServiceFactory for Connections<C> {
 
     fn new_service(&self, id: usize) -> Connection<C> {
         // may_minihttp numbers a connection with its descriptor.
-        let connection = Connection {
-            fd: id as RawFd,
-            body: Vec::new(),
-            codec: PhantomData,
-        };
+        let connection = Connection { fd: id as RawFd, body: Vec::new(), codec: PhantomData };
         if id as u64 >= self.first_reserved {
             connection.close(socket::Shutdown::Both);
             // With no descriptor left, accepting would fail and be tried again at once, for ever,

@@ -80,9 +80,9 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let interrupt = interrupt::install()?;
-    let workspace = Workspace::find()?;
+    let workspace = Workspace::find(servers)?;
     match &args.resume {
         Some(dir) => resume(dir, &workspace, &interrupt),
         None => start(&args, &workspace, &interrupt),
@@ -115,7 +115,7 @@ fn start(args: &Args, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
     }
     let created_at = jiff::Timestamp::now();
     let id = created_at.strftime("%Y%m%d-%H%M%S").to_string();
-    let dir = args.out.clone().unwrap_or_else(|| store::results_dir().join(&id));
+    let dir = args.out.clone().unwrap_or_else(|| workspace.root.join("results").join(&id));
     // Before the build, so that nobody waits minutes to learn that the folder cannot be written.
     store::claim(&dir)?;
 

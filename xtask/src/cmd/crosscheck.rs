@@ -69,11 +69,11 @@ struct Crosscheck<'a> {
     interrupt: &'a AtomicBool,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let interrupt = interrupt::install()?;
     let capacity = Capacity::of_host();
     args.check(&capacity)?;
-    let workspace = Workspace::find()?;
+    let workspace = Workspace::find(servers)?;
     let mut servers = manifest::select(workspace.servers()?, &[args.server.clone()], &[])?;
     let server = servers.pop().context("no server was selected")?;
     let variant = server.variants.first().context("the server has no variant")?;

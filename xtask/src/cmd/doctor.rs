@@ -1,6 +1,7 @@
 //! `cargo xtask doctor`
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::build;
@@ -23,8 +24,8 @@ const BACKLOG: u64 = 4096;
   taskset -c 0,1 cargo xtask doctor   as if there were two CPUs")]
 pub struct Args {}
 
-pub fn run(_: Args) -> anyhow::Result<ExitCode> {
-    let workspace = Workspace::find()?;
+pub fn run(_: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find(servers)?;
     let suite = workspace.suite("default")?;
     let servers = workspace.servers()?;
     let host = Host::read(&workspace.root);

@@ -1,5 +1,6 @@
 //! `cargo xtask list`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{Table, presets};
@@ -19,8 +20,8 @@ pub struct Args {
     servers: Vec<String>,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let servers = Workspace::find()?.servers()?;
+pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let servers = Workspace::find(servers)?.servers()?;
     let servers = manifest::select(servers, &args.servers, &[])?;
     println!("{}", table(&servers));
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::workspace::Workspace;
 use crate::{report, store};
 
 /// Makes the reports of a run again, from its results folder alone
@@ -15,7 +16,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let dir = match args.dir {
         Some(dir) => dir,
-        None => store::newest(&store::results_dir())?,
+        None => store::newest(&Workspace::find(None)?.root.join("results"))?,
     };
     for path in report::write_all(&dir)? {
         println!("{}", path.display());

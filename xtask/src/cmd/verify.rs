@@ -1,5 +1,6 @@
 //! `cargo xtask verify`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::conformance::{self, CaseResult};
@@ -35,9 +36,9 @@ fn scenarios() -> clap::builder::PossibleValuesParser {
     conformance::scenarios().iter().copied().into()
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let interrupt = interrupt::install()?;
-    let workspace = Workspace::find()?;
+    let workspace = Workspace::find(servers)?;
     let manifests = manifest::select(workspace.servers()?, &args.servers, &args.variants)?;
     let preparation = Preparation {
         workspace: &workspace,

@@ -209,12 +209,8 @@ impl Verdict<'_> {
         self.required.is_empty()
     }
 
-    /// Whether contract, server and manifest agree; `verify` fails when they do not.
-    pub fn holds(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Each thing that is wrong, in one line that says what to do about it.
+    /// Each thing that is wrong, in one line that says what to do about it. When contract, server and
+    /// manifest agree there is none; `verify` fails when there is one.
     pub fn problems(&self) -> Vec<String> {
         let seen = |result: &CaseResult| result.miss.clone().unwrap_or_default();
         let required = self.required.iter().map(|result| {

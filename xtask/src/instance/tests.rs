@@ -14,9 +14,8 @@ const LONG: Duration = Duration::from_secs(60);
 const ECHO: &str = "behaviour=echo";
 const WRONG: &str = "behaviour=wrong";
 
-/// Not a test: this program, started by a test as a server.
+/// This program as a server, when another test starts it with these arguments; else nothing.
 #[test]
-#[ignore = "a server that other tests start"]
 fn as_server() {
     let argument = |name: &str| {
         std::env::args().find_map(|argument| argument.strip_prefix(name).map(str::to_owned))
@@ -62,7 +61,6 @@ fn server(behaviour: &str) -> Manifest {
     manifest.dir = std::env::temp_dir();
     manifest.run = [
         &program.to_string_lossy(),
-        "--ignored",
         "--exact",
         "instance::tests::as_server",
         "port={port}",

@@ -34,11 +34,7 @@ impl Builder {
                     serde_json::json!({"cores": [[0], [1], [2], [3]], "sysctls": {}}),
                 )
                 .expect("a host that tells little"),
-                placement: Placement {
-                    server: vec![0],
-                    driver: vec![2, 3],
-                    warnings: Vec::new(),
-                },
+                placement: Placement { server: vec![0], driver: vec![2, 3], warnings: Vec::new() },
                 servers: Vec::new(),
                 plan: Vec::new(),
             },
@@ -143,13 +139,7 @@ fn measurement(round: u32, connections: u32, rate: f64) -> Measurement {
     let mean_ns = f64::from(connections) / rate * 1e9;
     let mut latency = Latency::new();
     // A narrow body and a thin tail, with the mean that Little's law asks for.
-    for (share, factor) in [
-        (0.5, 0.9),
-        (0.4, 1.05),
-        (0.09, 1.2),
-        (0.009, 2.0),
-        (0.001, 4.0),
-    ] {
+    for (share, factor) in [(0.5, 0.9), (0.4, 1.05), (0.09, 1.2), (0.009, 2.0), (0.001, 4.0)] {
         latency
             .0
             .record_n((mean_ns * factor) as u64, (requests as f64 * share) as u64)
@@ -171,11 +161,7 @@ fn measurement(round: u32, connections: u32, rate: f64) -> Measurement {
             },
             started_at: jiff::Timestamp::from_second(i64::from(round)).expect("in range"),
             window_s,
-            connect: Connect {
-                established: connections,
-                ramp_s: 0.01,
-                latency: Latency::new(),
-            },
+            connect: Connect { established: connections, ramp_s: 0.01, latency: Latency::new() },
             requests,
             bytes_read: requests * 130,
             latency,

@@ -59,15 +59,8 @@ pub fn render(contents: &Contents, summary: &Summary) -> serde_json::Result<Stri
     out += &servers(run);
     out += &format!("\n## Host\n\n{}", host(&serde_json::to_value(&run.host)?));
     let seed = seed::load()?;
-    if summary
-        .levels
-        .iter()
-        .any(|level| level.scenario == seed.scenario)
-    {
-        out += &format!(
-            "\n## Figures published elsewhere\n\n{}",
-            seed::render(&seed)
-        );
+    if summary.levels.iter().any(|level| level.scenario == seed.scenario) {
+        out += &format!("\n## Figures published elsewhere\n\n{}", seed::render(&seed));
     }
     Ok(out)
 }
@@ -77,7 +70,8 @@ fn warnings(contents: &Contents, summary: &Summary) -> String {
     let mut warnings: Vec<String> = contents.run.placement.warnings.clone();
     if summary.missing > 0 {
         warnings.push(format!(
-            "The run is not complete: {} of {} are missing. Go on with `cargo xtask bench --resume`.",
+            "The run is not complete: {} of {} missing. Go on with `cargo xtask bench --resume` and \
+             this folder.",
             thousands(summary.missing as f64),
             plural(contents.run.plan.len() as f64, "sample"),
         ));
@@ -111,10 +105,8 @@ fn warnings(contents: &Contents, summary: &Summary) -> String {
     if warnings.is_empty() {
         return String::new();
     }
-    let lines: Vec<String> = warnings
-        .iter()
-        .map(|warning| format!("> - {}\n", escape(warning)))
-        .collect();
+    let lines: Vec<String> =
+        warnings.iter().map(|warning| format!("> - {}\n", escape(warning))).collect();
     format!("> [!WARNING]\n{}\n", lines.concat())
 }
 
@@ -170,16 +162,8 @@ fn speed_figures(figures: &Figures) -> Vec<String> {
     let interval = figures.rate_interval.map_or(NONE.to_owned(), |interval| {
         format!("{}–{}", thousands(interval.low), thousands(interval.high))
     });
-    let errors = figures
-        .merged
-        .errors
-        .total()
-        .saturating_add(figures.merged.errors_before.total());
-    let mut cells = vec![
-        thousands(figures.rate),
-        interval,
-        text::bytes(figures.transfer),
-    ];
+    let errors = figures.merged.errors.total().saturating_add(figures.merged.errors_before.total());
+    let mut cells = vec![thousands(figures.rate), interval, text::bytes(figures.transfer)];
     if latency.count() > 0 {
         cells.extend([latency.mean(), latency.stdev(), latency.max()].map(text::latency));
         cells.extend([50.0, 75.0, 90.0, 99.0, 99.9].map(|p| text::latency(latency.percentile(p))));
@@ -204,10 +188,7 @@ fn errors(row: &Row) -> Option<String> {
         list if list.is_empty() => list,
         list => format!("before the window: {list}"),
     };
-    let parts: Vec<String> = [inside, before]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<String> = [inside, before].into_iter().filter(|part| !part.is_empty()).collect();
     (!parts.is_empty()).then(|| format!("- {}: {}\n", escape(&row.name), parts.join("; ")))
 }
 
@@ -228,16 +209,9 @@ fn cost(level: &Level) -> String {
     for row in &level.rows {
         let ratio = row.against_first.map_or(NONE.to_owned(), |against| {
             let interval = against.interval;
-            format!(
-                "{:.3} ({:.3}–{:.3})",
-                against.ratio, interval.low, interval.high
-            )
+            format!("{:.3} ({:.3}–{:.3})", against.ratio, interval.low, interval.high)
         });
-        let mut cells = vec![
-            row.name.clone(),
-            ratio,
-            format!("{}/{}", row.measured, row.planned),
-        ];
+        let mut cells = vec![row.name.clone(), ratio, format!("{}/{}", row.measured, row.planned)];
         match &row.figures {
             Some(figures) => cells.extend(cost_figures(row, figures)),
             None => cells.extend(std::iter::repeat_n(NONE.to_owned(), 8)),
@@ -254,9 +228,7 @@ fn cost_figures(row: &Row, figures: &Figures) -> [String; 8] {
     [
         thousands(f64::from(merged.connect.established)),
         figures.instances.to_string(),
-        figures
-            .server_cpu_us_per_request
-            .map_or(NONE.to_owned(), |us| format!("{us:.2}us")),
+        figures.server_cpu_us_per_request.map_or(NONE.to_owned(), |us| format!("{us:.2}us")),
         format!("{:.2}", figures.server_cores),
         text::bytes(rss),
         text::bytes(rss / connections),
@@ -424,11 +396,8 @@ mod tests {
     use crate::summary::summarise;
 
     fn report(change: impl Fn(&mut Contents)) -> String {
-        let mut contents = Contents {
-            run: fixture::run(),
-            samples: fixture::samples(),
-            unfinished: 0,
-        };
+        let mut contents =
+            Contents { run: fixture::run(), samples: fixture::samples(), unfinished: 0 };
         change(&mut contents);
         let summary = summarise(&contents.run, &contents.samples);
         render(&contents, &summary).expect("a host is JSON")
@@ -451,12 +420,7 @@ mod tests {
             contents.run.placement.warnings = vec!["Server and driver share one CPU.".into()];
         });
         let (top, _) = report.split_once("## Results").expect("the results");
-        for part in [
-            "share one CPU",
-            "51 of 54 samples are missing",
-            "unfinished",
-            "same rank",
-        ] {
+        for part in ["share one CPU", "51 of 54 samples missing", "unfinished", "same rank"] {
             assert!(top.contains(part), "{part:?} not in {top}");
         }
     }
@@ -482,11 +446,7 @@ mod tests {
     #[test]
     fn a_host_is_listed_whatever_it_tells() {
         let text = host(&json!({"cpu": {"model": "X", "cores": [[0, 1]]}, "governor": null}));
-        for part in [
-            "| cpu.model | X ",
-            "| cpu.cores | [[0,1]]",
-            "| governor  | unknown",
-        ] {
+        for part in ["| cpu.model | X ", "| cpu.cores | [[0,1]]", "| governor  | unknown"] {
             assert!(text.contains(part), "{part:?} not in {text}");
         }
         assert_eq!(host(&json!({})), "Nothing is known of it.\n");

@@ -83,11 +83,7 @@ impl SocketErrors {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} {}", thousands(count as f64)))
             .collect();
-        if list.is_empty() {
-            "0".into()
-        } else {
-            list.join(", ")
-        }
+        if list.is_empty() { "0".into() } else { list.join(", ") }
     }
 }
 
@@ -108,11 +104,8 @@ pub fn render(seed: &Seed) -> String {
     );
     let levels: BTreeSet<u32> = seed.rows.iter().map(|row| row.connections).collect();
     for connections in levels {
-        let mut rows: Vec<&Row> = seed
-            .rows
-            .iter()
-            .filter(|row| row.connections == connections)
-            .collect();
+        let mut rows: Vec<&Row> =
+            seed.rows.iter().filter(|row| row.connections == connections).collect();
         rows.sort_by(|a, b| b.requests_per_s.total_cmp(&a.requests_per_s));
         let threads = rows.first().map_or(0, |row| row.wrk_threads);
         text += &format!(

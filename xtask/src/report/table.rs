@@ -13,17 +13,13 @@ pub struct Table {
 impl Table {
     pub fn new(head: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
         Self {
-            head: head
-                .into_iter()
-                .map(|(title, align)| (title.to_owned(), align))
-                .collect(),
+            head: head.into_iter().map(|(title, align)| (title.to_owned(), align)).collect(),
             rows: Vec::new(),
         }
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows
-            .push(cells.into_iter().map(|cell| escape(&cell)).collect());
+        self.rows.push(cells.into_iter().map(|cell| escape(&cell)).collect());
     }
 
     /// The table, a newline after each line.
@@ -35,10 +31,7 @@ impl Table {
             .map(|(column, (title, _))| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
                 // The line below the head needs three characters in each column.
-                cells
-                    .chain([title])
-                    .map(|cell| cell.chars().count())
-                    .fold(3, usize::max)
+                cells.chain([title]).map(|cell| cell.chars().count()).fold(3, usize::max)
             })
             .collect();
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
