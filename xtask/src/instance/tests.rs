@@ -156,9 +156,8 @@ fn a_server_that_dies_before_it_is_ready_shows_its_last_words() {
 
 #[test]
 fn a_server_that_never_listens_is_given_up() {
-    let problem = problem(&in_shell("echo waiting; exec sleep 60"), Duration::from_millis(100));
+    let problem = problem(&in_shell("exec sleep 60"), Duration::from_millis(100));
     assert!(problem.message.contains("no answer within 0.1 s"), "{problem:?}");
-    assert_eq!(problem.stderr_tail, "waiting\n");
 }
 
 #[test]
