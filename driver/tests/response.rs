@@ -85,7 +85,7 @@ impl Case {
         Self { name, input: Vec::new(), to_head: false, expected: (Vec::new(), End::Clean) }
     }
 
-    fn to_head(mut self) -> Self {
+    fn answering_head(mut self) -> Self {
         self.to_head = true;
         self
     }
@@ -261,9 +261,9 @@ fn cases() -> Vec<Case> {
             304,
             "",
         ),
-        Case::new("HEAD").to_head().answer(length("5"), 200, "").answer(length("7"), 200, ""),
-        Case::new("HEAD, chunked").to_head().answer(CHUNKED, 200, ""),
-        Case::new("HEAD, nothing said").to_head().answer(closing(""), 200, ""),
+        Case::new("HEAD").answering_head().answer(length("5"), 200, "").answer(length("7"), 200, ""),
+        Case::new("HEAD, chunked").answering_head().answer(CHUNKED, 200, ""),
+        Case::new("HEAD, nothing said").answering_head().answer(closing(""), 200, ""),
         // Interim responses
         Case::new("100 first").answer(format!("{interim}{two}"), 200, "ab"),
         Case::new("several interim").answer(
