@@ -56,8 +56,7 @@ impl Capacity {
     /// the ports of a target allow.
     pub fn instances(&self, connections: u32) -> u32 {
         let ports = self.ports.unwrap_or(u64::MAX).clamp(1, u32::MAX.into()) as u32;
-        instance::instances_needed(connections, self.descriptors)
-            .max(connections.div_ceil(ports))
+        instance::instances_needed(connections, self.descriptors).max(connections.div_ceil(ports))
     }
 
     /// Driver threads: one for each of its `cpus`, more when their descriptor tables would not hold

@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn rounds_have_orders_of_their_own() {
         let steps = order(&cells(24), 2, 1);
-        let names = |steps: &[Step]| steps.iter().map(|s| s.cell.server.clone()).collect::<Vec<_>>();
+        let names =
+            |steps: &[Step]| steps.iter().map(|s| s.cell.server.clone()).collect::<Vec<_>>();
         assert_ne!(names(&steps[..24]), names(&steps[24..]));
     }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use crate::build;
 use crate::conformance::{self, CaseResult};
-use crate::instance::{Instances, READY_LIMIT, Setup};
 use crate::failure::Failure;
+use crate::instance::{Instances, READY_LIMIT, Setup};
 use crate::interrupt::Interrupted;
 use crate::manifest::{self, Manifest};
 use crate::record::{Problem, Server, Stage, Variant};
@@ -88,9 +88,7 @@ impl Preparation<'_> {
             ready_limit: READY_LIMIT,
         };
         let checked = Instances::start(&setup, 1, self.interrupt)
-            .and_then(|instances| {
-                instances.check(self.scenario, &manifest.misses, self.interrupt)
-            });
+            .and_then(|instances| instances.check(self.scenario, &manifest.misses, self.interrupt));
         let (conformance, problem) = split(checked)?;
         let conformance = conformance.unwrap_or_default();
         let problem = problem.or_else(|| not_measurable(&conformance, manifest));

@@ -136,9 +136,7 @@ pub fn claim(dir: &Path) -> Result<()> {
         return Err(Error::Exists(dir.to_owned()));
     }
     let probe = dir.join(".writable");
-    File::create(&probe)
-        .and_then(|_| fs::remove_file(&probe))
-        .map_err(failed("write in", dir))
+    File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("write in", dir))
 }
 
 /// Writes a file so that a reader sees the old one or the whole new one.

@@ -29,12 +29,10 @@ pub fn parse(output: &str) -> Result<Found, ParseError> {
         let error = || ParseError { missing, output: output.to_owned() };
         output.lines().find_map(read).ok_or_else(error)
     };
-    let requests = find("N requests in T", |line| {
-        line.split_once(" requests in ")?.0.trim().parse().ok()
-    })?;
-    let rate = find("Requests/sec:", |line| {
-        line.strip_prefix("Requests/sec:")?.trim().parse().ok()
-    })?;
+    let requests =
+        find("N requests in T", |line| line.split_once(" requests in ")?.0.trim().parse().ok())?;
+    let rate =
+        find("Requests/sec:", |line| line.strip_prefix("Requests/sec:")?.trim().parse().ok())?;
     let latency = find("Latency", |line| {
         seconds(line.trim().strip_prefix("Latency ")?.split_whitespace().next()?)
     })?;

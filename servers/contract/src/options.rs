@@ -92,17 +92,9 @@ mod tests {
 
     #[test]
     fn takes_what_the_manifests_pass() {
-        let options = parse(&[
-            "--addr",
-            "::1",
-            "--port",
-            "9000",
-            "--threads",
-            "4",
-            "--json",
-            "simd-json",
-        ])
-        .expect("legal options");
+        let options =
+            parse(&["--addr", "::1", "--port", "9000", "--threads", "4", "--json", "simd-json"])
+                .expect("legal options");
         assert_eq!(options.socket_addr().to_string(), "[::1]:9000");
         assert_eq!((options.threads, options.json), (4, Json::SimdJson));
     }

@@ -10,8 +10,8 @@ use anyhow::{Context as _, bail};
 use driver::args::{at_least_one, duration, positive_duration};
 
 use crate::capacity::Capacity;
-use crate::host::{self, Host};
 use crate::failure::Failure;
+use crate::host::{self, Host};
 use crate::interrupt;
 use crate::manifest::{self, Manifest};
 use crate::measure::Bench;
@@ -139,11 +139,7 @@ fn start(args: &Args, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
     sitting.finish(&run.plan, &driver, capacity, &mut writer)
 }
 
-fn resume(
-    dir: &Path,
-    workspace: &Workspace,
-    interrupt: &AtomicBool,
-) -> anyhow::Result<ExitCode> {
+fn resume(dir: &Path, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::Result<ExitCode> {
     let (mut writer, contents) = Writer::resume(dir)?;
     let run = contents.run;
     if contents.unfinished > 0 {
@@ -339,10 +335,12 @@ impl Sitting<'_> {
         for file in files {
             println!("{}", file.display());
         }
-        let failed = contents.samples.iter().filter(|sample| matches!(sample.outcome, Outcome::Failed(_)));
+        let failed =
+            contents.samples.iter().filter(|sample| matches!(sample.outcome, Outcome::Failed(_)));
         let failed = failed.count();
         let unmeasured = self.run.servers.iter().filter(|server| {
-            server.problem.is_some() || server.variants.iter().any(|variant| variant.problem.is_some())
+            server.problem.is_some()
+                || server.variants.iter().any(|variant| variant.problem.is_some())
         });
         let unmeasured = unmeasured.count();
         if failed + unmeasured > 0 {

@@ -213,7 +213,8 @@ impl Crosscheck<'_> {
 /// CPU seconds of all children that have ended.
 fn children_cpu() -> anyhow::Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
@@ -221,7 +222,14 @@ fn table(pairs: &[[Figures; 2]]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
-        "pair", "req/s wrk", "driver", "req/CPU-s wrk", "driver", "ratio", "Little wrk", "driver",
+        "pair",
+        "req/s wrk",
+        "driver",
+        "req/CPU-s wrk",
+        "driver",
+        "ratio",
+        "Little wrk",
+        "driver",
         "errors",
     ]);
     for column in table.column_iter_mut() {
@@ -260,10 +268,7 @@ fn conclusion(pairs: &[[Figures; 2]]) -> String {
     };
     let mut text = ratio("requests per generator CPU-second", |figures| figures.per_cpu_second);
     text += &ratio("requests per second", |figures| figures.rate);
-    text += &format!(
-        "largest Little's-law residual: wrk {:.1} %, driver {:.1} %",
-        worst(0),
-        worst(1)
-    );
+    text +=
+        &format!("largest Little's-law residual: wrk {:.1} %, driver {:.1} %", worst(0), worst(1));
     text
 }

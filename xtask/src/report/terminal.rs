@@ -20,7 +20,17 @@ fn level(level: &Level) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
-        "rank", "variant", "req/s", "±", "mean", "50 %", "99 %", "errors", "CPU µs/req", "RSS", "",
+        "rank",
+        "variant",
+        "req/s",
+        "±",
+        "mean",
+        "50 %",
+        "99 %",
+        "errors",
+        "CPU µs/req",
+        "RSS",
+        "",
     ]);
     for index in (0..table.column_count()).filter(|index| ![1, 10].contains(index)) {
         if let Some(column) = table.column_mut(index) {
@@ -34,9 +44,7 @@ fn level(level: &Level) -> String {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let rank = row.rank.map(|rank| {
-        format!("{}{}", rank.place, if rank.shared { "=" } else { "" })
-    });
+    let rank = row.rank.map(|rank| format!("{}{}", rank.place, if rank.shared { "=" } else { "" }));
     let marks: Vec<&str> = row.marks.iter().map(|mark| mark.text()).collect();
     let variant = format!("{}/{}", row.cell.server, row.cell.variant);
     let figures = row.figures.as_ref().map(figures).unwrap_or_default();
