@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::suggest;
 use crate::toml_file::{self, FileError, Invalid};
@@ -81,7 +81,7 @@ pub struct Miss {
 }
 
 /// A setting that differs from the framework's default.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
     pub setting: String,

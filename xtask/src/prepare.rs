@@ -57,6 +57,8 @@ impl Preparation<'_> {
             version: version.unwrap_or_default(),
             problem,
             variants: Vec::new(),
+            other_threads: manifest.other_threads.clone(),
+            tuning: manifest.tuning.clone(),
         };
         if let Some(problem) = &server.problem {
             eprintln!("{}: {problem}", server.name);

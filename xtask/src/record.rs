@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conformance::CaseResult;
 use crate::host::Host;
+use crate::manifest::Tuning;
 use crate::placement::Placement;
 
 /// Version of both files; raised when a reader would misread them.
@@ -52,6 +53,9 @@ pub struct Server {
     /// Why there are no samples of this server, when there are none.
     pub problem: Option<Problem>,
     pub variants: Vec<Variant>,
+    /// Threads that exist besides those that serve requests.
+    pub other_threads: String,
+    pub tuning: Vec<Tuning>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

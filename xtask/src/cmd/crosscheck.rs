@@ -74,7 +74,8 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let capacity = Capacity::of_host();
     args.check(&capacity)?;
     let workspace = Workspace::find(servers)?;
-    let mut servers = manifest::select(workspace.servers()?, &[args.server.clone()], &[])?;
+    let mut servers =
+        manifest::select(workspace.servers()?, std::slice::from_ref(&args.server), &[])?;
     let server = servers.pop().context("no server was selected")?;
     let variant = server.variants.first().context("the server has no variant")?;
     eprintln!("driver: building");

@@ -3,6 +3,7 @@
 use driver::report::{Checks, Config, Connect, Errors, Latency, Report, Thread};
 
 use crate::conformance::{CaseResult, Level};
+use crate::manifest::Tuning;
 use crate::placement::Placement;
 use crate::record::*;
 
@@ -50,6 +51,13 @@ impl Builder {
             framework: display.into(),
             version: version.into(),
             problem: None,
+            other_threads: "1: main, which sleeps".into(),
+            tuning: vec![Tuning {
+                setting: "listen backlog".into(),
+                default: "128".into(),
+                value: "4096".into(),
+                why: "the same for every server".into(),
+            }],
             variants: vec![Variant {
                 name: "serde_json".into(),
                 conformance: vec![

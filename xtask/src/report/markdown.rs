@@ -9,6 +9,7 @@ use super::table::Align::{Left, Right};
 use super::table::{Table, escape};
 use super::{cpus, plural, seed, shell, thousands};
 use crate::conformance::{CaseResult, table};
+use crate::manifest::Tuning;
 use crate::record::{Run, Stage};
 use crate::store::Contents;
 use crate::summary::{Failure, Figures, Level, Mark, Rank, Row, Summary};
@@ -336,6 +337,14 @@ fn servers(run: &Run) -> String {
         ("Framework", Left),
         ("Version", Left),
         ("Variants", Left),
+        ("Threads besides", Left),
+    ]);
+    let mut tuning = Table::new([
+        ("Server", Left),
+        ("Setting", Left),
+        ("The framework's default", Left),
+        ("Here", Left),
+        ("Why", Left),
     ]);
     for server in &run.servers {
         let variants: Vec<&str> = server.variants.iter().map(|v| v.name.as_str()).collect();
@@ -349,9 +358,18 @@ fn servers(run: &Run) -> String {
             server.framework.clone(),
             version.to_owned(),
             variants.join(", "),
+            server.other_threads.clone(),
         ]);
+        for Tuning { setting, default, value, why } in &server.tuning {
+            let name = server.display.clone();
+            tuning.row([name, setting.clone(), default.clone(), value.clone(), why.clone()]);
+        }
     }
-    format!("\n## Servers\n\n{}", table.render())
+    format!(
+        "\n## Servers\n\n{}\nWhat is not the framework's default:\n\n{}",
+        table.render(),
+        tuning.render()
+    )
 }
 
 /// A fingerprint as a list, whatever is in it.
