@@ -29,7 +29,8 @@ use crate::{build, manifest, stats, wrk};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask crosscheck
-  cargo xtask crosscheck --server axum --connections 2 --pairs 9 --duration 5s")]
+  cargo xtask crosscheck --server axum --connections 2 --pairs 9 --duration 5s
+  cargo xtask crosscheck --server-threads 1     the server is the limit, the generators wait for it")]
 pub struct Args {
     /// The server (a folder under servers/)
     #[arg(long, value_name = "SERVER", default_value = "hyper")]
@@ -40,6 +41,10 @@ pub struct Args {
     /// Threads of each generator
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     threads: u32,
+    /// Threads of the server [default: one for each CPU that the generators leave, so that the
+    /// generator is the limit and not the server]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    server_threads: Option<u32>,
     /// Length of each run
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = positive_duration)]
     duration: Duration,
@@ -82,7 +87,10 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let driver = build::driver(&workspace, &interrupt)?;
     eprintln!("{}: building", server.name);
     build::server(&server, &interrupt)?;
-    let placement = Placement::new(&host::cpu::allowed(), &host::cpu::cores(), 1);
+    let allowed = host::cpu::allowed();
+    let spare = (allowed.len() as u32).saturating_sub(args.threads).max(1);
+    let server_threads = args.server_threads.unwrap_or(spare);
+    let placement = Placement::new(&allowed, &host::cpu::cores(), server_threads);
     for warning in &placement.warnings {
         println!("WARNING: {warning}");
     }
@@ -90,7 +98,7 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
         manifest: &server,
         variant,
         scenario: "ping",
-        threads: 1,
+        threads: server_threads,
         target: &workspace.target,
         cpus: &placement.server,
         ready_limit: READY_LIMIT,
@@ -107,7 +115,8 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
         interrupt: &interrupt,
     };
     println!(
-        "{}/{} on CPU {:?}; {} connections, {} generator thread(s) on CPU {:?}, {} pairs of {:?}",
+        "{}/{}, {server_threads} thread(s) on CPU {:?}; {} connections, {} generator thread(s) on \
+         CPU {:?}, {} pairs of {:?}",
         server.name,
         variant.name,
         placement.server,
