@@ -1,36 +1,21 @@
 //! `cargo xtask`: httpdyno's harness. Parse, then one match.
 
-mod background;
-mod build;
-mod capacity;
 mod cmd;
+mod config;
 mod conformance;
-mod failure;
 mod host;
-mod instance;
-mod interrupt;
-mod manifest;
-mod measure;
-mod placement;
-mod plan;
-mod prepare;
-mod progress;
-mod record;
+mod process;
 mod report;
-mod stats;
-mod store;
-mod suggest;
-mod suite;
-mod summary;
-mod toml_file;
-mod workspace;
-mod wrk;
+mod results;
+mod run;
+mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use failure::Failure;
+use process::failure::Failure;
+use process::interrupt;
 
 /// Measures equivalent HTTP servers against each other
 #[derive(Parser)]

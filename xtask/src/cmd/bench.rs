@@ -9,20 +9,23 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use driver::args::{at_least_one, duration, positive_duration};
 
-use crate::capacity::Capacity;
-use crate::failure::Failure;
+use crate::config::manifest::{self, Manifest};
+use crate::config::suite::Suite;
+use crate::config::workspace::Workspace;
+use crate::host::capacity::Capacity;
+use crate::host::placement::Placement;
 use crate::host::{self, Host};
-use crate::interrupt;
-use crate::manifest::{self, Manifest};
-use crate::measure::Bench;
-use crate::placement::Placement;
-use crate::prepare::Preparation;
-use crate::progress::{Progress, whole_seconds};
-use crate::record::{Options, Outcome, Run, SCHEMA, Server, Step};
-use crate::store::{self, Writer};
-use crate::suite::Suite;
-use crate::workspace::Workspace;
-use crate::{build, plan, report, summary};
+use crate::process::failure::Failure;
+use crate::process::interrupt;
+use crate::report;
+use crate::results::record::{Options, Outcome, Run, SCHEMA, Server, Step};
+use crate::results::store::{self, Writer};
+use crate::results::summary;
+use crate::run::measure::Bench;
+use crate::run::plan;
+use crate::run::progress::{Progress, whole_seconds};
+use crate::server::build;
+use crate::server::prepare::Preparation;
 
 /// Build everything, run the matrix, write the tables
 ///

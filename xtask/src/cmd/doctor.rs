@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::build;
+use crate::config::manifest::Manifest;
+use crate::config::workspace::Workspace;
+use crate::host::capacity::{RESERVE, instances_needed};
+use crate::host::placement::Placement;
 use crate::host::{Host, cpu, net};
-use crate::instance::{RESERVE, instances_needed};
-use crate::manifest::Manifest;
-use crate::placement::Placement;
-use crate::workspace::Workspace;
+use crate::server::build;
 
 /// What the Rust servers ask of `listen`.
 const BACKLOG: u64 = 4096;
@@ -246,8 +246,8 @@ fn wrk(installed: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::manifest::tests::manifest;
     use crate::host::Descriptors;
-    use crate::manifest::tests::manifest;
 
     fn host() -> Host {
         Host {

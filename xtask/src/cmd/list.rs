@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use comfy_table::{Table, presets};
 
-use crate::build;
-use crate::manifest::{self, Manifest};
-use crate::suggest;
-use crate::workspace::Workspace;
+use crate::config::manifest::{self, Manifest};
+use crate::config::suggest;
+use crate::config::workspace::Workspace;
+use crate::server::build;
 
 /// List the servers, their variants and what they need
 #[derive(clap::Args)]

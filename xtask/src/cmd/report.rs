@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::workspace::Workspace;
-use crate::{report, store};
+use crate::config::workspace::Workspace;
+use crate::report;
+use crate::results::store;
 
 /// Makes the reports of a run again, from its results folder alone
 #[derive(clap::Args, Debug)]

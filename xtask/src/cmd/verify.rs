@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::config::manifest::{self, Manifest};
+use crate::config::workspace::Workspace;
 use crate::conformance::{self, CaseResult};
-use crate::failure::Failure;
-use crate::interrupt;
-use crate::manifest::{self, Manifest};
-use crate::prepare::Preparation;
-use crate::record::Server;
-use crate::workspace::Workspace;
+use crate::process::failure::Failure;
+use crate::process::interrupt;
+use crate::results::record::Server;
+use crate::server::prepare::Preparation;
 
 /// Check that the servers do what the contract asks
 ///

@@ -16,7 +16,7 @@ use std::{panic, thread};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::manifest::Miss;
+use crate::config::manifest::Miss;
 use exchange::Failure;
 
 /// What one case found of one variant.

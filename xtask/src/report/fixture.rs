@@ -2,10 +2,10 @@
 
 use driver::report::{Checks, Config, Connect, Errors, Latency, Report, Thread};
 
+use crate::config::manifest::Tuning;
 use crate::conformance::{CaseResult, Level};
-use crate::manifest::Tuning;
-use crate::placement::Placement;
-use crate::record::*;
+use crate::host::placement::Placement;
+use crate::results::record::*;
 
 /// Builds a run cell by cell; each cell is measured in every round.
 pub struct Builder {

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::table::Align::{Left, Right};
 use super::table::{Table, escape};
 use super::{cpus, plural, seed, shell, thousands};
+use crate::config::manifest::Tuning;
 use crate::conformance::{CaseResult, table};
-use crate::manifest::Tuning;
-use crate::record::{Run, Stage};
-use crate::store::Contents;
-use crate::summary::{Failure, Figures, Level, Mark, Rank, Row, Summary};
+use crate::results::record::{Run, Stage};
+use crate::results::store::Contents;
+use crate::results::summary::{Failure, Figures, Level, Mark, Rank, Row, Summary};
 
 const HOW_TO_READ: &str = "\
 Each row is one server with one JSON codec. Requests/s is the median over the rounds, each with a \
@@ -411,7 +411,7 @@ mod tests {
 
     use super::*;
     use crate::report::fixture;
-    use crate::summary::summarise;
+    use crate::results::summary::summarise;
 
     fn report(change: impl Fn(&mut Contents)) -> String {
         let mut contents =

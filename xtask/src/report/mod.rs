@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::store;
-use crate::summary;
+use crate::results::store;
+use crate::results::summary;
 
 #[cfg(test)]
 pub mod fixture;

@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use driver::text::{bytes, latency};
 
 use super::{plural, thousands};
-use crate::summary::{Figures, Level, Row, Summary};
+use crate::results::summary::{Figures, Level, Row, Summary};
 
 pub fn render(summary: &Summary) -> String {
     summary.levels.iter().map(level).collect()

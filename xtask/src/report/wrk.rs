@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use driver::text;
 
 use super::plural;
-use crate::record::Run;
-use crate::summary::Summary;
+use crate::results::record::Run;
+use crate::results::summary::Summary;
 
 pub fn render(run: &Run, summary: &Summary) -> String {
     let mut out = format!(
@@ -45,7 +45,7 @@ pub fn render(run: &Run, summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use crate::report::fixture;
-    use crate::summary::summarise;
+    use crate::results::summary::summarise;
 
     #[test]
     fn a_whole_file() {

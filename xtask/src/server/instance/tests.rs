@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::manifest::tests::manifest;
+use crate::config::manifest::tests::manifest;
 
 /// Long enough for any machine; a test that passes never waits for it.
 const LONG: Duration = Duration::from_secs(60);
@@ -62,7 +62,7 @@ fn server(behaviour: &str) -> Manifest {
     manifest.run = [
         &program.to_string_lossy(),
         "--exact",
-        "instance::tests::as_server",
+        "server::instance::tests::as_server",
         "port={port}",
         behaviour,
     ]
@@ -112,21 +112,6 @@ fn is_running(pid: i32) -> bool {
     let state = procfs::process::Process::new(pid).and_then(|process| process.stat());
     // A grandchild that was killed is reaped by whoever adopted it, some time later.
     state.is_ok_and(|stat| stat.state != 'Z')
-}
-
-#[test]
-fn instances_are_as_many_as_the_descriptor_limit_forces() {
-    for (connections, hard_limit, instances) in [
-        (1, 20_000, 1),
-        (19_936, 20_000, 1),
-        (19_937, 20_000, 2),
-        (20_000, 20_000, 2),
-        (20_000, 1 << 20, 1),
-        (400, 264, 2),
-        (2, 10, 2),
-    ] {
-        assert_eq!(instances_needed(connections, hard_limit), instances);
-    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::record::{Run, SCHEMA, Sample};
+use crate::results::record::{Run, SCHEMA, Sample};
 
 const RUN: &str = "run.json";
 const SAMPLES: &str = "samples.jsonl";
@@ -227,8 +227,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Outcome;
     use crate::report::fixture;
+    use crate::results::record::Outcome;
 
     fn folder() -> (tempfile::TempDir, PathBuf) {
         let temp = tempfile::tempdir().expect("a temporary folder");

@@ -11,8 +11,10 @@ use nix::sys::resource::{Resource, getrlimit};
 use procfs::{Current as _, CurrentSI as _};
 use serde::{Deserialize, Serialize};
 
+pub mod capacity;
 pub mod cpu;
 pub mod net;
+pub mod placement;
 
 /// The kernel's settings that decide what a connection costs and how many there can be.
 const SYSCTLS: [&str; 7] = [

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::suggest;
-use crate::toml_file::{self, FileError, Invalid};
+use crate::config::suggest;
+use crate::config::toml_file::{self, FileError, Invalid};
 
 mod run;
 mod select;

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use crate::manifest::{self, Manifest};
-use crate::suite::{self, Suite};
+use crate::config::manifest::{self, Manifest};
+use crate::config::suite::{self, Suite};
 
 #[derive(Debug, Deserialize)]
 pub struct Workspace {

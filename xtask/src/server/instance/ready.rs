@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::spawn::Child;
 use super::start_problem;
-use crate::background;
 use crate::conformance::{self, NotReady};
-use crate::failure::Failure;
-use crate::interrupt;
+use crate::process::Child;
+use crate::process::background;
+use crate::process::failure::Failure;
+use crate::process::interrupt;
 
 /// How long a single question may take; a runtime that compiles as it goes is slow at first.
 const ANSWER: Duration = Duration::from_secs(2);

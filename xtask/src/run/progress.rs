@@ -7,8 +7,8 @@ use driver::run::Event;
 use driver::text;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::plan;
-use crate::record::{Cell, Options, Outcome, Sample, Step};
+use crate::results::record::{Cell, Options, Outcome, Sample, Step};
+use crate::run::plan;
 
 const BAR: &str = "{bar:24} {pos}/{len}  {msg}";
 const TICK: Duration = Duration::from_millis(250);

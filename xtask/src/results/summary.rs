@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driver::report::{Checks, Report};
 
-use crate::record::{Cell, Measurement, Outcome, Problem, Run, Sample, Server};
-use crate::stats::{self, Comparison, Interval};
+use crate::results::record::{Cell, Measurement, Outcome, Problem, Run, Sample, Server};
+use crate::results::stats::{self, Comparison, Interval};
 
 /// Half an interval's width beyond which the median is too vague to quote: 10 % of it.
 const WIDEST_SPREAD: f64 = 0.10;

@@ -4,12 +4,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::failure::Failure;
-use crate::instance::{Finished, Stdout, spawn};
-use crate::interrupt;
-use crate::manifest::{Manifest, Require};
-use crate::record::{Problem, Stage};
-use crate::workspace::Workspace;
+use crate::config::manifest::{Manifest, Require};
+use crate::config::workspace::Workspace;
+use crate::process::failure::Failure;
+use crate::process::interrupt;
+use crate::process::{Finished, Stdout, spawn};
+use crate::results::record::{Problem, Stage};
 
 /// Lines of a failed build that are shown.
 const LINES_SHOWN: usize = 30;
@@ -118,7 +118,7 @@ fn last_version(output: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::tests::manifest;
+    use crate::config::manifest::tests::manifest;
 
     fn in_shell(script: &str) -> Manifest {
         let mut manifest = manifest("test", &["serde_json"]);

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use crate::build;
+use crate::config::manifest::{self, Manifest};
+use crate::config::workspace::Workspace;
 use crate::conformance::{self, CaseResult};
-use crate::failure::Failure;
-use crate::instance::{Instances, READY_LIMIT, Setup};
-use crate::interrupt::Interrupted;
-use crate::manifest::{self, Manifest};
-use crate::record::{Problem, Server, Stage, Variant};
-use crate::workspace::Workspace;
+use crate::process::failure::Failure;
+use crate::process::interrupt::Interrupted;
+use crate::results::record::{Problem, Server, Stage, Variant};
+use crate::server::build;
+use crate::server::instance::{Instances, READY_LIMIT, Setup};
 
 /// Where and for what servers are prepared.
 pub struct Preparation<'a> {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::suggest;
+use crate::config::suggest;
 
 /// Something wrong at one place of a TOML file. Shown with the line it is about.
 #[derive(Debug)]

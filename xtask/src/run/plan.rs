@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::manifest::Manifest;
-use crate::record::{Cell, Options, Step};
-use crate::suite::Suite;
+use crate::config::manifest::Manifest;
+use crate::config::suite::Suite;
+use crate::results::record::{Cell, Options, Step};
 
 /// Starting and ending a server, and the driver, around the load itself.
 const OVERHEAD: Duration = Duration::from_millis(250);

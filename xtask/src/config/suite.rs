@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use driver::args::positive_duration;
 use serde::{Deserialize, Deserializer};
 
+use crate::config::suggest;
+use crate::config::toml_file::{self, FileError, Invalid};
 use crate::conformance;
-use crate::suggest;
-use crate::toml_file::{self, FileError, Invalid};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]

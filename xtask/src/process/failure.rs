@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::interrupt::Interrupted;
-use crate::record::Problem;
+use crate::process::interrupt::Interrupted;
+use crate::results::record::Problem;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

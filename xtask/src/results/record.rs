@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::manifest::Tuning;
 use crate::conformance::CaseResult;
 use crate::host::Host;
-use crate::manifest::Tuning;
-use crate::placement::Placement;
+use crate::host::placement::Placement;
 
 /// Version of both files; raised when a reader would misread them.
 pub const SCHEMA: u32 = 1;

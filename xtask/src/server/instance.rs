@@ -6,39 +6,24 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::background;
+use crate::config::manifest::{Manifest, Miss, RunValues, Variant};
 use crate::conformance::{self, CaseResult};
-use crate::failure::Failure;
-use crate::interrupt;
-use crate::manifest::{Manifest, Miss, RunValues, Variant};
-use crate::record::{Problem, Stage, Usage};
+use crate::process::failure::Failure;
+use crate::process::interrupt;
+use crate::process::{Child, Stdout, background, spawn};
+use crate::results::record::{Problem, Stage, Usage};
 
-mod drain;
 mod port;
 mod ready;
-mod spawn;
 #[cfg(test)]
 mod tests;
 mod usage;
-
-pub use spawn::{Child, Finished, Stdout, spawn};
-
-/// Descriptors of a server process that are not its clients': standard streams, listeners, epoll
-/// and wake-up descriptors, opened files, and connections that it has not yet noticed are closed.
-pub const RESERVE: u64 = 64;
 
 /// How long a server may take to give its first correct answer.
 pub const READY_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a port that another program has taken meanwhile is replaced.
 const PORTS_TRIED: usize = 3;
-
-/// Server processes that `connections` need when each may have `hard_limit` descriptors.
-pub fn instances_needed(connections: u32, hard_limit: u64) -> u32 {
-    let per_instance = hard_limit.saturating_sub(RESERVE).max(1);
-    let needed = u64::from(connections).div_ceil(per_instance);
-    u32::try_from(needed.max(1)).unwrap_or(u32::MAX)
-}
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]

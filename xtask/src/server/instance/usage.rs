@@ -7,7 +7,7 @@ use nix::time::ClockId;
 use nix::unistd::Pid;
 use procfs::process::{ClearRefs, Process};
 
-use crate::record::Usage;
+use crate::results::record::Usage;
 
 /// Every process of the groups: workers that a server has forked count too.
 fn members(groups: &HashSet<i32>) -> Vec<Process> {

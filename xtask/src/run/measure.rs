@@ -9,16 +9,17 @@ use driver::report::Report;
 use driver::run::Event;
 use serde::Deserialize;
 
-use crate::capacity::Capacity;
-use crate::failure::Failure;
+use crate::config::manifest::Manifest;
+use crate::host::capacity::Capacity;
 use crate::host::net;
-use crate::instance::{Instances, READY_LIMIT, Setup, Stdout, spawn};
-use crate::interrupt::{self, Interrupted};
-use crate::manifest::Manifest;
-use crate::placement::Placement;
-use crate::record::{
+use crate::host::placement::Placement;
+use crate::process::failure::Failure;
+use crate::process::interrupt::{self, Interrupted};
+use crate::process::{Stdout, spawn};
+use crate::results::record::{
     Cell, Measurement, Options, Outcome, Problem, SCHEMA, Sample, Stage, Step, Usage,
 };
+use crate::server::instance::{Instances, READY_LIMIT, Setup};
 
 /// How long opening all connections may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(60);
@@ -86,7 +87,7 @@ impl Bench<'_> {
         })
     }
 
-    fn find(&self, cell: &Cell) -> Result<(&Manifest, &crate::manifest::Variant), Problem> {
+    fn find(&self, cell: &Cell) -> Result<(&Manifest, &crate::config::manifest::Variant), Problem> {
         let manifest = self.servers.iter().find(|manifest| manifest.name == cell.server);
         manifest
             .and_then(|manifest| {

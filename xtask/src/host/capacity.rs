@@ -3,11 +3,21 @@
 use procfs::{Current as _, Meminfo};
 
 use crate::host::{self, net};
-use crate::instance;
+
+/// Descriptors of a server process that are not its clients': standard streams, listeners, epoll
+/// and wake-up descriptors, opened files, and connections that it has not yet noticed are closed.
+pub const RESERVE: u64 = 64;
 
 /// What a connection takes of memory, both ends in the kernel and the server's own, in bytes: a
 /// server with a 32 KiB stack for each connection is the largest one here.
 const MEMORY_PER_CONNECTION: u64 = 48 * 1024;
+
+/// Server processes that `connections` need when each may have `hard_limit` descriptors.
+pub fn instances_needed(connections: u32, hard_limit: u64) -> u32 {
+    let per_instance = hard_limit.saturating_sub(RESERVE).max(1);
+    let needed = u64::from(connections).div_ceil(per_instance);
+    u32::try_from(needed.max(1)).unwrap_or(u32::MAX)
+}
 
 /// Limits of the host. `None` where it does not say; then that limit is not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +66,7 @@ impl Capacity {
     /// the ports of a target allow.
     pub fn instances(&self, connections: u32) -> u32 {
         let ports = self.ports.unwrap_or(u64::MAX).clamp(1, u32::MAX.into()) as u32;
-        instance::instances_needed(connections, self.descriptors).max(connections.div_ceil(ports))
+        instances_needed(connections, self.descriptors).max(connections.div_ceil(ports))
     }
 
     /// Driver threads: one for each of its `cpus`, more when their descriptor tables would not hold
@@ -131,5 +141,20 @@ mod tests {
         assert!(files.contains("fs.file-max=1200000"), "{files}");
         let silent = Capacity { ports: None, files: None, memory: None, ..HOST };
         assert_eq!(silent.check(u32::MAX), Ok(()));
+    }
+
+    #[test]
+    fn instances_are_as_many_as_the_descriptor_limit_forces() {
+        for (connections, hard_limit, instances) in [
+            (1, 20_000, 1),
+            (19_936, 20_000, 1),
+            (19_937, 20_000, 2),
+            (20_000, 20_000, 2),
+            (20_000, 1 << 20, 1),
+            (400, 264, 2),
+            (2, 10, 2),
+        ] {
+            assert_eq!(instances_needed(connections, hard_limit), instances);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask crosscheck`
 
+mod wrk;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -12,13 +14,16 @@ use driver::report::Report;
 use driver::text;
 use nix::sys::resource::{UsageWho, getrusage};
 
-use crate::capacity::Capacity;
+use crate::config::manifest;
+use crate::config::workspace::Workspace;
 use crate::host;
-use crate::instance::{Instances, READY_LIMIT, Setup, Stdout, spawn};
-use crate::interrupt;
-use crate::placement::Placement;
-use crate::workspace::Workspace;
-use crate::{build, manifest, stats, wrk};
+use crate::host::capacity::Capacity;
+use crate::host::placement::Placement;
+use crate::process::interrupt;
+use crate::process::{Stdout, spawn};
+use crate::results::stats;
+use crate::server::build;
+use crate::server::instance::{Instances, READY_LIMIT, Setup};
 
 /// Hold our driver against wrk, on the same server
 ///
