@@ -4,7 +4,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 
 /// Descriptors kept free in each table: standard streams, the event queue, and what the runtime
@@ -117,18 +116,11 @@ impl Limits {
     }
 }
 
-/// Raises the soft descriptor limit to the hard one, which is returned.
+/// Raises the soft descriptor limit as far as this process may, and returns it.
 pub fn raise_descriptors() -> u64 {
-    match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((_, hard)) => {
-            // Refused only by hosts that cap it elsewhere; then the soft limit is what counts.
-            match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
-                Ok(()) => hard,
-                Err(_) => getrlimit(Resource::RLIMIT_NOFILE).map_or(hard, |(soft, _)| soft),
-            }
-        }
-        Err(_) => u64::MAX,
-    }
+    rlimit::increase_nofile_limit(u64::MAX)
+        .or_else(|_| rlimit::Resource::NOFILE.get_soft())
+        .unwrap_or(u64::MAX)
 }
 
 /// Gives the calling thread a descriptor table of its own, so that the limit counts for it alone.
