@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::manifest::Miss;
+use crate::config::suggest;
 use exchange::Failure;
 
 /// What one case found of one variant.
@@ -190,15 +191,7 @@ pub fn judge<'a>(results: &'a [CaseResult], misses: &'a [Miss]) -> Verdict<'a> {
     verdict.unknown = misses
         .iter()
         .filter(|miss| !names().any(|name| name == miss.case))
-        .map(|miss| UnknownCase {
-            name: &miss.case,
-            near: names()
-                .map(|name| (strsim::normalized_damerau_levenshtein(name, &miss.case), name))
-                // Below this, a suggestion is more puzzling than none.
-                .filter(|(likeness, _)| *likeness >= 0.5)
-                .max_by(|(a, _), (b, _)| a.total_cmp(b))
-                .map(|(_, name)| name),
-        })
+        .map(|miss| UnknownCase { name: &miss.case, near: suggest::nearest(&miss.case, names()) })
         .collect();
     verdict
 }
