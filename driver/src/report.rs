@@ -216,6 +216,11 @@ impl Report {
         per_second(self.bytes_read, self.window_s)
     }
 
+    /// Errors inside the window and before it.
+    pub fn errors_in_all(&self) -> u64 {
+        self.errors.total().saturating_add(self.errors_before.total())
+    }
+
     /// Adds another run of the same configuration, as if both were one longer run: windows, counts
     /// and histograms add up, so a rate is requests over the summed windows. Of what is a limit or
     /// a check, the worse of the two is kept.

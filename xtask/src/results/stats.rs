@@ -24,6 +24,12 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    pub fn half_width(self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+}
+
 /// The median of the finite values; `None` when there are none.
 pub fn median(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values);

@@ -200,7 +200,7 @@ impl Crosscheck<'_> {
             rate: report.rate(),
             per_cpu_second: report.requests as f64 / cpu_s,
             residual: report.checks.littles_residual,
-            errors: report.errors.total() + report.errors_before.total(),
+            errors: report.errors_in_all(),
         })
     }
 

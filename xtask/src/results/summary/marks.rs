@@ -108,16 +108,14 @@ pub fn of(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
     };
     let merged = &figures.merged;
     mark(Mark::NoAnswers, measured.iter().any(|m| m.driver.requests == 0));
-    mark(Mark::Errors, merged.errors.total() > 0 || merged.errors_before.total() > 0);
+    mark(Mark::Errors, merged.errors_in_all() > 0);
     mark(Mark::ConnectionsMissing, merged.connect.established < row.cell.connections);
     mark(Mark::LittlesLaw, merged.checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE);
     mark(Mark::AcceptQueue, figures.listen_overflows > 0);
     mark(Mark::FewRounds, figures.rate_interval.is_none());
     mark(
         Mark::Spread,
-        figures
-            .rate_interval
-            .is_some_and(|i| (i.high - i.low) / 2.0 > WIDEST_SPREAD * figures.rate),
+        figures.rate_interval.is_some_and(|i| i.half_width() > WIDEST_SPREAD * figures.rate),
     );
     // The most that the server could use; below it, the server was waiting for the driver.
     let cores = (row.cell.threads as usize).min(run.placement.server.len()) as f64;
