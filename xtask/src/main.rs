@@ -9,6 +9,7 @@ mod report;
 mod results;
 mod run;
 mod server;
+mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

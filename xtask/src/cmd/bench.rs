@@ -1,6 +1,5 @@
 //! `cargo xtask bench`
 
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -26,6 +25,7 @@ use crate::run::plan;
 use crate::run::progress::{Progress, whole_seconds};
 use crate::server::build;
 use crate::server::prepare::Preparation;
+use crate::text::plural;
 
 /// Build everything, run the matrix, write the tables
 ///
@@ -235,14 +235,19 @@ fn announce(
             variants.map(|variant| format!("{}/{}", server.name, variant.name))
         })
         .collect();
-    println!("suite        {} ({} × {})", suite.name, suite.scenario, count(suite.rounds, "round"));
+    println!(
+        "suite        {} ({} × {})",
+        suite.name,
+        suite.scenario,
+        plural(suite.rounds, "round")
+    );
     println!("variants     {}", variants.join("  "));
     for &connections in &suite.connections {
         let threads = capacity.driver_threads(connections, placement.driver.len());
         println!(
             "connections  {connections} from {} to {}",
-            count(threads, "driver thread"),
-            count(capacity.instances(connections), "server process")
+            plural(threads, "driver thread"),
+            plural(capacity.instances(connections), "server process")
         );
     }
     println!("CPUs         server {:?}, driver {:?}", placement.server, placement.driver);
@@ -257,14 +262,6 @@ fn announce(
         options.warmup_s,
         whole_seconds(plan::estimate(plan, options))
     );
-}
-
-fn count(number: u32, what: &str) -> String {
-    match NonZero::new(number) {
-        Some(NonZero::<u32>::MIN) => format!("1 {what}"),
-        _ if what.ends_with('s') => format!("{number} {what}es"),
-        _ => format!("{number} {what}s"),
-    }
 }
 
 /// One invocation's part of a run.

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::plural;
+
 /// From this many CPUs on, a core is left to the kernel's interrupts and the harness.
 const CPUS_TO_SPARE_ONE: usize = 4;
 
@@ -41,9 +43,8 @@ impl Placement {
         };
         if threads > server.len() {
             warnings.push(format!(
-                "{threads} server threads share {} CPU{}; allow more CPUs or ask for fewer threads",
-                server.len(),
-                if server.len() == 1 { "" } else { "s" },
+                "{threads} server threads share {}; allow more CPUs or ask for fewer threads",
+                plural(server.len() as f64, "CPU"),
             ));
         }
         Self { server, driver, warnings }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::table::Align::{Left, Right};
 use super::table::{Table, escape};
-use super::{plural, thousands};
+use crate::text::{plural, thousands};
 
 const DATA: &str = include_str!("../../../results/seed/seed.json");
 

@@ -3,20 +3,16 @@
 use comfy_table::{CellAlignment, Table, presets};
 use driver::text::{bytes, latency};
 
-use super::{plural, thousands};
+use super::load;
 use crate::results::summary::{Figures, Level, Row, Summary};
+use crate::text::thousands;
 
 pub fn render(summary: &Summary) -> String {
     summary.levels.iter().map(level).collect()
 }
 
 fn level(level: &Level) -> String {
-    let title = format!(
-        "\n{}, {}, {}\n",
-        level.scenario,
-        plural(level.connections, "connection"),
-        plural(level.threads, "server thread")
-    );
+    let title = format!("\n{}, {}\n", level.scenario, load(level));
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
@@ -56,9 +52,9 @@ fn cells(row: &Row) -> Vec<String> {
 
 fn figures(figures: &Figures) -> [String; 8] {
     let merged = &figures.merged;
-    let half = figures.rate_interval.map(|interval| {
-        format!("{:.1} %", (interval.high - interval.low) / 2.0 / figures.rate * 100.0)
-    });
+    let half = figures
+        .rate_interval
+        .map(|interval| format!("{:.1} %", interval.half_width() / figures.rate * 100.0));
     let cpu = figures.server_cpu_us_per_request.map(|cpu| format!("{cpu:.2}"));
     [
         thousands(figures.rate),
@@ -66,7 +62,7 @@ fn figures(figures: &Figures) -> [String; 8] {
         latency(merged.latency.mean()),
         latency(merged.latency.percentile(50.0)),
         latency(merged.latency.percentile(99.0)),
-        thousands((merged.errors.total() + merged.errors_before.total()) as f64),
+        thousands(merged.errors_in_all() as f64),
         cpu.unwrap_or_default(),
         bytes(figures.server_peak_rss as f64),
     ]

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use driver::text;
 
-use super::plural;
+use super::load;
 use crate::results::record::Run;
 use crate::results::summary::Summary;
+use crate::text::plural;
 
 pub fn render(run: &Run, summary: &Summary) -> String {
     let mut out = format!(
@@ -19,22 +20,16 @@ pub fn render(run: &Run, summary: &Summary) -> String {
     for level in &summary.levels {
         for row in &level.rows {
             let cell = &row.cell;
-            let load = format!(
-                "{}/{}, {}, {}, {}",
-                cell.server,
-                cell.variant,
-                cell.scenario,
-                plural(cell.connections, "connection"),
-                plural(cell.threads, "server thread"),
-            );
+            let title =
+                format!("{}/{}, {}, {}", cell.server, cell.variant, cell.scenario, load(level));
             let block = match &row.figures {
                 Some(figures) => format!(
-                    "## {load}, {} of {} s\n{}",
+                    "## {title}, {} of {} s\n{}",
                     plural(row.measured as f64, "round"),
                     run.options.duration_s,
                     text::wrk(&figures.merged)
                 ),
-                None => format!("## {load}: not measured, see report.md\n"),
+                None => format!("## {title}: not measured, see report.md\n"),
             };
             write!(out, "\n{block}").expect("writing to a String does not fail");
         }

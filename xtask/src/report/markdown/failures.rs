@@ -1,9 +1,9 @@
 //! What could not be measured, and why.
 
-use crate::report::plural;
 use crate::report::table::escape;
 use crate::results::record::Stage;
 use crate::results::summary::Failure;
+use crate::text::plural;
 
 pub fn section(failures: &[Failure]) -> String {
     if failures.is_empty() {

@@ -2,21 +2,17 @@
 
 use driver::text;
 
+use crate::report::load;
 use crate::report::table::Align::{Left, Right};
 use crate::report::table::{Table, escape};
-use crate::report::{plural, thousands};
 use crate::results::summary::{Figures, Level, Row};
+use crate::text::thousands;
 
 /// What stands where there is no figure.
 const NONE: &str = "–";
 
 pub fn section(level: &Level) -> String {
-    let mut text = format!(
-        "\n### {}: {}, {}\n\n",
-        escape(&level.scenario),
-        plural(level.connections, "connection"),
-        plural(level.threads, "server thread")
-    );
+    let mut text = format!("\n### {}: {}\n\n", escape(&level.scenario), load(level));
     text += &speed(level);
     let errors: Vec<String> = level.rows.iter().filter_map(errors).collect();
     if !errors.is_empty() {
@@ -63,7 +59,7 @@ fn speed_figures(figures: &Figures) -> Vec<String> {
     let interval = figures.rate_interval.map_or(NONE.to_owned(), |interval| {
         format!("{}–{}", thousands(interval.low), thousands(interval.high))
     });
-    let errors = figures.merged.errors.total().saturating_add(figures.merged.errors_before.total());
+    let errors = figures.merged.errors_in_all();
     let mut cells = vec![thousands(figures.rate), interval, text::bytes(figures.transfer)];
     if latency.count() > 0 {
         cells.extend([latency.mean(), latency.stdev(), latency.max()].map(text::latency));

@@ -6,10 +6,11 @@ mod legend;
 mod level;
 mod servers;
 
+use super::seed;
 use super::table::escape;
-use super::{cpus, plural, seed, shell, thousands};
 use crate::results::store::Contents;
 use crate::results::summary::Summary;
+use crate::text::{cpus, plural, shell, thousands};
 
 const HOW_TO_READ: &str = "\
 Each row is one server with one JSON codec. Requests/s is the median over the rounds, each with a \
