@@ -64,12 +64,13 @@ impl Server {
                 if shared.stop.load(Ordering::Relaxed) {
                     break;
                 }
-                shared.connections.fetch_add(1, Ordering::Relaxed);
+                let nth = shared.connections.fetch_add(1, Ordering::Relaxed);
                 let stream = TcpStream::from(stream);
                 stream.set_nodelay(true).unwrap();
                 stream.set_read_timeout(Some(TICK)).unwrap();
                 stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
-                let mut peer = Peer { stream, unread: Vec::new(), counts: Arc::clone(&shared) };
+                let mut peer =
+                    Peer { nth, stream, unread: Vec::new(), counts: Arc::clone(&shared) };
                 let behave = Arc::clone(&behave);
                 peers.push(thread::spawn(move || behave(&mut peer)));
                 peers.retain(|peer| !peer.is_finished());
@@ -117,6 +118,8 @@ impl Drop for Server {
 
 /// The server's end of one connection.
 pub struct Peer {
+    /// How many connections were accepted before it.
+    pub nth: u64,
     stream: TcpStream,
     unread: Vec<u8>,
     counts: Arc<Counts>,
