@@ -344,7 +344,8 @@ fn answers_with_the_wrong_status() {
 
 #[test]
 fn answers_with_the_wrong_body() {
-    let wrongs: [fn(&[u8]) -> Vec<u8>; 5] = [
+    type Change = fn(&[u8]) -> Vec<u8>;
+    let wrongs: [Change; 5] = [
         other_number,
         |body| body[..body.len() - 1].to_vec(),
         |body| [body, b"\n"].concat(),
