@@ -7,13 +7,14 @@
 mod misbehave;
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use driver::report::{Errors, Report};
 use misbehave::{Peer, Server, answer, with_status};
+use socket2::{Domain, Socket, Type};
 
 /// Far longer than any run here takes: what is not over by then hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -541,10 +542,10 @@ fn a_server_may_close_a_connection_on_which_nothing_is_in_flight() {
 
 #[test]
 fn refused() {
-    // A port that was free a moment ago, and that nobody is given while this socket holds it.
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = held.local_addr().unwrap();
-    drop(held);
+    // Bound and never listening, so that nobody else is given the port meanwhile.
+    let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = held.local_addr().unwrap().as_socket().unwrap();
     let ended = ended(spawn(ping(&format!("http://{address}"))));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("connect refused"), "{}", ended.stderr);
