@@ -239,6 +239,7 @@ impl Worker {
         if self.control.stop.load(Ordering::Relaxed) {
             self.stop(now);
         }
+        self.keep_time(now);
         while let Some(&Reverse((due, index))) = self.retries.peek()
             && due <= now
         {
@@ -253,9 +254,6 @@ impl Worker {
             Stage::Ramp => self.ramp(now),
             Stage::Wait => self.wait(now),
             Stage::WarmUp | Stage::Measure => {
-                if now >= self.stage_ends {
-                    self.next_stage(now);
-                }
                 self.control.progress[self.job.index as usize]
                     .0
                     .store(self.answered(), Ordering::Relaxed);
@@ -328,8 +326,15 @@ impl Worker {
         }
     }
 
-    /// Moves on when the stage's time is over. Called with the moment of every answer, so that an
-    /// answer is counted in the stage in which it came.
+    /// Moves on when the stage's time is over. Called before anything that happened at `now` is
+    /// counted or acted on, so that it belongs to the stage in which it happened.
+    #[inline]
+    fn keep_time(&mut self, now: Nanos) {
+        if now >= self.stage_ends {
+            self.next_stage(now);
+        }
+    }
+
     #[cold]
     fn next_stage(&mut self, now: Nanos) {
         if self.stage == Stage::WarmUp && now >= self.stage_ends {
@@ -417,7 +422,9 @@ impl Worker {
                     let now = self.control.now();
                     self.connect.0.saturating_record(now - connection.since);
                     connection.phase = Phase::Idle;
-                    let prove = !connection.proven && self.stage != Stage::Drain;
+                    let proven = connection.proven;
+                    self.keep_time(now);
+                    let prove = !proven && self.stage != Stage::Drain;
                     if prove || self.is_loading() {
                         self.send(index, now);
                     }
@@ -446,9 +453,7 @@ impl Worker {
             let received =
                 connection.receive(buffer, self.job.to_head, &mut self.cache, &mut self.job.expect);
             let now = self.control.now();
-            if now >= self.stage_ends {
-                self.next_stage(now);
-            }
+            self.keep_time(now);
             match received {
                 Err(failure) => return self.fail(index, failure, now),
                 Ok((Received::Nothing, ..)) => return,
@@ -546,9 +551,7 @@ impl Worker {
     /// Counts a failure, closes the connection and opens it again after a pause.
     #[cold]
     fn fail(&mut self, index: usize, failure: Failure, now: Nanos) {
-        if now >= self.stage_ends {
-            self.next_stage(now);
-        }
+        self.keep_time(now);
         self.tally.fail(failure);
         let connection = &mut self.connections[index];
         if connection.phase == Phase::Waiting {
