@@ -3,7 +3,7 @@
 //! What a scenario asks is known to the scenario's own module only; here a case is a name, a level
 //! and a function.
 
-pub mod exchange;
+mod exchange;
 mod ping;
 pub mod table;
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn level(level: &Level) -> String {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let rank = row.rank.map(|rank| format!("{}{}", rank.place, if rank.shared { "=" } else { "" }));
+    let rank = row.rank.map(|rank| rank.to_string());
     let marks: Vec<&str> = row.marks.iter().map(|mark| mark.text()).collect();
     let variant = format!("{}/{}", row.cell.server, row.cell.variant);
     let figures = row.figures.as_ref().map(figures).unwrap_or_default();

@@ -1,15 +1,19 @@
 //! From the samples of a run to the rows of its tables. What a report shows is computed here, once,
 //! for every format.
 
+mod failures;
+mod marks;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use driver::report::{Checks, Report};
+use driver::report::Report;
 
-use crate::results::record::{Cell, Measurement, Outcome, Problem, Run, Sample, Server};
+use crate::results::record::{Cell, Measurement, Outcome, Run, Sample};
 use crate::results::stats::{self, Comparison, Interval};
 
-/// Half an interval's width beyond which the median is too vague to quote: 10 % of it.
-const WIDEST_SPREAD: f64 = 0.10;
+pub use failures::Failure;
+pub use marks::Mark;
 
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -56,6 +60,13 @@ pub struct Rank {
     pub shared: bool,
 }
 
+/// `1`, or `2=` when it is shared.
+impl fmt::Display for Rank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.place, if self.shared { "=" } else { "" })
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Figures {
     /// Correct responses per second: median over the rounds.
@@ -77,101 +88,6 @@ pub struct Figures {
     pub listen_overflows: u64,
 }
 
-/// Why a row is not to be taken at face value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
-    Failed,
-    NotTaken,
-    NoAnswers,
-    Errors,
-    ConnectionsMissing,
-    DriverBound,
-    LittlesLaw,
-    AcceptQueue,
-    Spread,
-    FewRounds,
-}
-
-impl Mark {
-    /// The word shown in the row.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::NotTaken => "not taken",
-            Self::NoAnswers => "no answers",
-            Self::Errors => "errors",
-            Self::ConnectionsMissing => "connections missing",
-            Self::DriverBound => "driver-bound",
-            Self::LittlesLaw => "Little's law",
-            Self::AcceptQueue => "accept queue",
-            Self::Spread => "wide",
-            Self::FewRounds => "few rounds",
-        }
-    }
-
-    pub fn explanation(self) -> String {
-        match self {
-            Self::Failed => {
-                "at least one round could not be measured; see Failures. The figures are of the \
-                 other rounds."
-                    .into()
-            }
-            Self::NotTaken => "the run ended before all of the row's rounds were taken.".into(),
-            Self::NoAnswers => {
-                "in at least one round not one correct response arrived inside the window; such a \
-                 round counts as 0 in the median."
-                    .into()
-            }
-            Self::Errors => {
-                "there were errors, listed below the table. They are never counted as requests, \
-                 but a server that fails requests is not doing the same work."
-                    .into()
-            }
-            Self::ConnectionsMissing => {
-                "fewer connections than asked for were open, so the load was lighter than the \
-                 table says."
-                    .into()
-            }
-            Self::DriverBound => format!(
-                "a driver thread used at least {:.0} % of a core while the server had CPU time \
-                 left: the driver was the limit, and the server can do more than shown.",
-                100.0 * Checks::BUSY
-            ),
-            Self::LittlesLaw => format!(
-                "throughput × mean latency differs from the connections by more than {:.0} %, so \
-                 rate and latency do not describe the same load.",
-                100.0 * Checks::LITTLES_TOLERANCE
-            ),
-            Self::AcceptQueue => {
-                "the kernel dropped connections on this host because an accept queue was full; \
-                 connecting was repeated."
-                    .into()
-            }
-            Self::Spread => format!(
-                "half of the interval is wider than {:.0} % of the median.",
-                100.0 * WIDEST_SPREAD
-            ),
-            Self::FewRounds => {
-                "fewer than six rounds were measured, too few for a 95 % interval of the median; \
-                 with one, nothing can be told apart and every row ties."
-                    .into()
-            }
-        }
-    }
-}
-
-/// One problem, and everything it kept from being measured.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// A server or a variant of it.
-    pub of: String,
-    /// The level, when it is of one level only.
-    pub connections: Option<u32>,
-    /// Empty when nothing of it was measured in any round.
-    pub rounds: Vec<u32>,
-    pub problem: Problem,
-}
-
 pub fn summarise(run: &Run, samples: &[Sample]) -> Summary {
     // A step that was taken again after a failure counts as it went the last time.
     let mut taken: BTreeMap<(&Cell, u32), &Sample> = BTreeMap::new();
@@ -188,12 +104,12 @@ pub fn summarise(run: &Run, samples: &[Sample]) -> Summary {
     let unplanned = taken.keys().filter(|key| !asked(key)).count();
     taken.retain(|key, _| asked(key));
 
-    let mut failures = not_measured(run);
+    let mut failures = failures::not_measured(run);
     let mut levels: BTreeMap<(&str, u32, u32), Vec<Rated>> = BTreeMap::new();
     for (cell, rounds) in &planned {
         let samples: Vec<Option<&Sample>> =
             rounds.iter().map(|round| taken.get(&(*cell, *round)).copied()).collect();
-        failures.extend(failed_samples(run, cell, &samples));
+        failures.extend(failures::failed_samples(run, cell, &samples));
         levels
             .entry((&cell.scenario, cell.threads, cell.connections))
             .or_default()
@@ -227,7 +143,7 @@ fn row(run: &Run, cell: &Cell, samples: &[Option<&Sample>]) -> Rated {
     let figures = figures(&measured);
     let mut row = Row {
         cell: cell.clone(),
-        name: name(run, &cell.server, &cell.variant),
+        name: display(run, &cell.server, &cell.variant),
         rank: None,
         measured: measured.len(),
         failed,
@@ -236,7 +152,7 @@ fn row(run: &Run, cell: &Cell, samples: &[Option<&Sample>]) -> Rated {
         marks: BTreeSet::new(),
         figures,
     };
-    row.marks = marks(run, &row, &measured);
+    row.marks = marks::of(run, &row, &measured);
     (row, rates)
 }
 
@@ -270,43 +186,6 @@ fn figures(measured: &[&Measurement]) -> Option<Figures> {
     })
 }
 
-fn marks(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
-    let mut marks = BTreeSet::new();
-    let mut mark = |mark, holds| {
-        if holds {
-            marks.insert(mark);
-        }
-    };
-    mark(Mark::Failed, row.failed > 0);
-    mark(Mark::NotTaken, row.measured + row.failed < row.planned);
-    let Some(figures) = &row.figures else {
-        return marks;
-    };
-    let merged = &figures.merged;
-    mark(Mark::NoAnswers, measured.iter().any(|m| m.driver.requests == 0));
-    mark(Mark::Errors, merged.errors.total() > 0 || merged.errors_before.total() > 0);
-    mark(Mark::ConnectionsMissing, merged.connect.established < row.cell.connections);
-    mark(Mark::LittlesLaw, merged.checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE);
-    mark(Mark::AcceptQueue, figures.listen_overflows > 0);
-    mark(Mark::FewRounds, figures.rate_interval.is_none());
-    mark(
-        Mark::Spread,
-        figures
-            .rate_interval
-            .is_some_and(|i| (i.high - i.low) / 2.0 > WIDEST_SPREAD * figures.rate),
-    );
-    // The most that the server could use; below it, the server was waiting for the driver.
-    let cores = (row.cell.threads as usize).min(run.placement.server.len()) as f64;
-    mark(
-        Mark::DriverBound,
-        measured.iter().any(|m| {
-            m.driver.checks.busiest_thread >= Checks::BUSY
-                && m.server.cpu_s < Checks::BUSY * cores * m.driver.window_s
-        }),
-    );
-    marks
-}
-
 /// Gives the rows of one level their ranks, and puts them in order.
 fn ranked(rows: Vec<Rated>) -> Vec<Row> {
     // A row that never answered has no ratio to any other, so it would tie with all of them.
@@ -329,53 +208,10 @@ fn ranked(rows: Vec<Rated>) -> Vec<Row> {
     fit.into_iter().chain(unfit).map(|(row, _)| row).collect()
 }
 
-fn name(run: &Run, server: &str, variant: &str) -> String {
-    let display = run.servers.iter().find(|s| s.name == server).map_or(server, |s| &s.display);
-    format!("{display} / {variant}")
-}
-
-/// Servers and variants that were left out before the first round.
-fn not_measured(run: &Run) -> Vec<Failure> {
-    let failure = |of: String, problem: &Option<Problem>| {
-        problem.as_ref().map(|problem| Failure {
-            of,
-            connections: None,
-            rounds: Vec::new(),
-            problem: problem.clone(),
-        })
-    };
-    let of_server = |server: &Server| {
-        let variants = server
-            .variants
-            .iter()
-            .filter_map(|v| failure(name(run, &server.name, &v.name), &v.problem));
-        failure(server.display.clone(), &server.problem)
-            .into_iter()
-            .chain(variants)
-            .collect::<Vec<_>>()
-    };
-    run.servers.iter().flat_map(of_server).collect()
-}
-
-/// The failed samples of one cell; the same problem in several rounds is told once.
-fn failed_samples(run: &Run, cell: &Cell, samples: &[Option<&Sample>]) -> Vec<Failure> {
-    let mut failures: Vec<Failure> = Vec::new();
-    for sample in samples.iter().flatten() {
-        let Outcome::Failed(problem) = &sample.outcome else {
-            continue;
-        };
-        let round = sample.step.round;
-        match failures.iter_mut().find(|f| f.problem == *problem) {
-            Some(failure) => failure.rounds.push(round),
-            None => failures.push(Failure {
-                of: name(run, &cell.server, &cell.variant),
-                connections: Some(cell.connections),
-                rounds: vec![round],
-                problem: problem.clone(),
-            }),
-        }
-    }
-    failures
+/// The name that a report shows.
+fn display(run: &Run, server: &str, variant: &str) -> String {
+    let server = run.servers.iter().find(|s| s.name == server).map_or(server, |s| &s.display);
+    format!("{server} / {variant}")
 }
 
 #[cfg(test)]
@@ -384,15 +220,11 @@ mod tests {
     use crate::report::fixture::{self, Builder};
 
     /// Six rounds of one cell, changed by `change`, and the row that comes of them.
-    fn row_of(change: impl Fn(&mut Measurement)) -> Row {
+    pub fn row_of(change: impl Fn(&mut Measurement)) -> Row {
         let mut builder = Builder::new(6).cell("axum", "serde_json", 400, 100_000.0);
         builder.change_all(change);
         let summary = summarise(&builder.run, &builder.samples);
         summary.levels[0].rows[0].clone()
-    }
-
-    fn marks_of(change: impl Fn(&mut Measurement)) -> Vec<Mark> {
-        row_of(change).marks.into_iter().collect()
     }
 
     #[test]
@@ -407,30 +239,6 @@ mod tests {
         assert_eq!(figures.merged.window_s, 18.0);
         let cpu = figures.server_cpu_us_per_request.expect("requests");
         assert!((9.0..11.0).contains(&cpu), "{cpu}");
-    }
-
-    #[test]
-    fn each_mark_is_set_by_its_own_cause() {
-        use Mark::*;
-        assert_eq!(marks_of(|m| m.driver.errors.timeout = 1), [Errors]);
-        assert_eq!(marks_of(|m| m.driver.errors_before.write = 1), [Errors]);
-        assert_eq!(marks_of(|m| m.driver.connect.established = 399), [ConnectionsMissing]);
-        assert_eq!(marks_of(|m| m.driver.checks.littles_residual = -0.03), [LittlesLaw]);
-        assert_eq!(marks_of(|m| m.listen_overflows = 1), [AcceptQueue]);
-        assert_eq!(
-            marks_of(|m| m.driver.window_s *= 1.0 + (m.driver.started_at.as_second() % 2) as f64),
-            [Spread]
-        );
-        let idle_server = |m: &mut Measurement| {
-            m.driver.checks.busiest_thread = 0.97;
-            m.server.cpu_s = 0.5 * m.driver.window_s;
-        };
-        assert_eq!(marks_of(idle_server), [DriverBound]);
-        let busy_server = |m: &mut Measurement| {
-            m.driver.checks.busiest_thread = 0.97;
-            m.server.cpu_s = m.driver.window_s;
-        };
-        assert_eq!(marks_of(busy_server), []);
     }
 
     #[test]
