@@ -305,6 +305,19 @@ mod tests {
     }
 
     #[test]
+    fn methods_that_take_a_body_say_when_there_is_none() {
+        let head_with = |args: &[&str]| {
+            let args = parse(&[&["http://127.0.0.1:81/"], args].concat()).unwrap();
+            let mut load = args.load().unwrap();
+            String::from_utf8(load.endpoints[0].request.with(0).to_vec()).unwrap()
+        };
+        assert!(head_with(&["-m", "POST"]).contains("\r\nContent-Length: 0\r\n"));
+        assert!(!head_with(&["-m", "GET"]).contains("Content-Length"));
+        let chunked = ["-m", "POST", "-H", "Transfer-Encoding: chunked", "-b", "0\r\n\r\n"];
+        assert!(!head_with(&chunked).contains("Content-Length"));
+    }
+
+    #[test]
     fn a_scenario_patches_its_number_into_the_request() {
         let args = parse(&["http://127.0.0.1:81", "--scenario", "ping"]).unwrap();
         let mut load = args.load().unwrap();

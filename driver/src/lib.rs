@@ -6,8 +6,10 @@
 
 pub mod args;
 mod connection;
+mod job;
 pub mod limits;
 mod pace;
+mod ramp;
 pub mod report;
 mod request;
 pub mod response;

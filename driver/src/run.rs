@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Args, Load};
+use crate::job::{Control, Finding, Job, Padded, Target};
 use crate::limits;
 use crate::pace::{Nanos, Pace};
 use crate::report::{Checks, Config, Connect, Errors, Latency, Report, SCHEMA, Thread};
-use crate::worker::{Control, Finding, Job, Target, Worker};
+use crate::worker::Worker;
 
 /// A worker keeps little on its stack.
 const STACK: usize = 256 * 1024;
@@ -166,7 +167,7 @@ fn conduct(
         }
         if since >= next_second && since < args.warmup + args.duration {
             next_second += Duration::from_secs(1);
-            let answers = |counter: &crate::worker::Padded| counter.0.load(Ordering::Relaxed);
+            let answers = |counter: &Padded| counter.0.load(Ordering::Relaxed);
             let total = control.progress.iter().map(answers).sum();
             watch(Event::Answers { total });
         }

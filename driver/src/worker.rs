@@ -5,28 +5,23 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 
 use crate::connection::{Connection, Phase, Received};
+use crate::job::{Control, Finding, Job};
 use crate::limits;
-use crate::pace::{Nanos, Pace};
+use crate::pace::Nanos;
+use crate::ramp::Ramp;
 use crate::report::Latency;
-use crate::request::{FIRST_NUMBER, NUMBERS, Template};
+use crate::request::{FIRST_NUMBER, NUMBERS};
 use crate::response::{Head, HeadCache};
-use crate::scenario::Expect;
 use crate::tally::{Failure, Tally};
 use crate::transport;
 
-/// Connections, over all threads, that may be open without having been answered yet: the smallest
-/// backlog in common use, so that the ramp overflows no accept queue.
-pub const RAMP_WINDOW: u32 = 128;
-/// Failed attempts after which the ramp goes on without a connection. The load keeps trying.
-const RAMP_ATTEMPTS: u32 = 5;
 /// First and longest pause before a connection that failed is opened again.
 const BACKOFF: (Nanos, Nanos) = (1_000_000, 1_000_000_000);
 const EVENTS: usize = 1024;
@@ -35,91 +30,6 @@ const BUFFER: usize = 64 * 1024;
 const NAP: Nanos = 50_000_000;
 /// The same while waiting for the common start.
 const SHORT_NAP: Nanos = 1_000_000;
-
-/// What one worker is asked to do.
-pub struct Job {
-    /// Position among the workers, and how many there are.
-    pub index: u32,
-    pub of: u32,
-    /// This worker's connections.
-    pub connections: u32,
-    /// The first of them in the count over all workers: it decides which target each belongs to.
-    pub first_connection: u32,
-    pub targets: Vec<Target>,
-    /// Whether the method is `HEAD`.
-    pub to_head: bool,
-    pub expect: Expect,
-    pub pace: Pace,
-    pub warmup: Nanos,
-    pub duration: Nanos,
-    pub timeout: Nanos,
-    pub connect_timeout: Nanos,
-}
-
-#[derive(Clone)]
-pub struct Target {
-    pub address: SocketAddr,
-    pub request: Template,
-}
-
-/// A counter on a cache line of its own (two, as CPUs prefetch in pairs).
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub struct Padded(pub AtomicU64);
-
-/// What the main thread and the workers tell one another.
-pub struct Control {
-    /// All [`Nanos`] count from here.
-    pub epoch: Instant,
-    /// Workers whose ramp is over.
-    pub ready: AtomicU32,
-    /// Workers that ended, well or not.
-    pub ended: AtomicU32,
-    /// When the load begins, once that is known.
-    pub begin: OnceLock<Nanos>,
-    /// Set to end the run early.
-    pub stop: AtomicBool,
-    /// Right answers since the load began, one counter a worker.
-    pub progress: Vec<Padded>,
-}
-
-impl Control {
-    pub fn new(threads: u32) -> Self {
-        Self {
-            epoch: Instant::now(),
-            ready: AtomicU32::new(0),
-            ended: AtomicU32::new(0),
-            begin: OnceLock::new(),
-            stop: AtomicBool::new(false),
-            progress: (0..threads).map(|_| Padded::default()).collect(),
-        }
-    }
-
-    #[inline]
-    pub fn now(&self) -> Nanos {
-        // 584 years fit.
-        self.epoch.elapsed().as_nanos() as Nanos
-    }
-}
-
-/// What one worker found.
-pub struct Finding {
-    pub connections: u32,
-    /// Connections that were open when the load began.
-    pub established: u32,
-    /// When the last connection was first answered.
-    pub ramp_end: Nanos,
-    pub connect: Latency,
-    pub before: Tally,
-    pub measured: Tally,
-    /// The window as it was: shorter than asked when the run was stopped, empty when it never
-    /// opened.
-    pub window: Nanos,
-    pub in_flight_at_end: u64,
-    pub unanswered: u64,
-    pub reconnects: u64,
-    pub cpu: Duration,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -150,11 +60,7 @@ pub struct Worker {
     sent: u64,
     /// Connections in [`Phase::Waiting`].
     waiting: u64,
-    /// Ramp: connections tried, those of them without an answer yet, and those given up.
-    tried: usize,
-    unproven: u32,
-    settled: usize,
-    ramp_end: Nanos,
+    ramp: Ramp,
     /// Connections to open again, and when.
     retries: BinaryHeap<Reverse<(Nanos, usize)>>,
     next_sweep: Nanos,
@@ -172,12 +78,13 @@ impl Worker {
     /// The event queue could not be made.
     pub fn new(job: Job, control: Arc<Control>) -> io::Result<Self> {
         let targets = job.targets.len();
-        let connections = (0..job.connections)
+        let connections: Vec<Connection> = (0..job.connections)
             .map(|i| Connection::new((job.first_connection + i) as usize % targets))
             .collect();
         let stage_ends = control.now() + job.connect_timeout;
         Ok(Self {
             poll: Poll::new()?,
+            ramp: Ramp::new(connections.len(), job.of),
             connections,
             cache: HeadCache::default(),
             stage: Stage::Ramp,
@@ -187,10 +94,6 @@ impl Worker {
             connect: Latency::new(),
             sent: 0,
             waiting: 0,
-            tried: 0,
-            unproven: 0,
-            settled: 0,
-            ramp_end: 0,
             retries: BinaryHeap::new(),
             next_sweep: 0,
             established: 0,
@@ -239,6 +142,7 @@ impl Worker {
         if self.control.stop.load(Ordering::Relaxed) {
             self.stop(now);
         }
+        self.keep_time(now);
         while let Some(&Reverse((due, index))) = self.retries.peek()
             && due <= now
         {
@@ -253,9 +157,6 @@ impl Worker {
             Stage::Ramp => self.ramp(now),
             Stage::Wait => self.wait(now),
             Stage::WarmUp | Stage::Measure => {
-                if now >= self.stage_ends {
-                    self.next_stage(now);
-                }
                 self.control.progress[self.job.index as usize]
                     .0
                     .store(self.answered(), Ordering::Relaxed);
@@ -296,19 +197,13 @@ impl Worker {
 
     /// Opens connections, as many at a time as may be waiting to be accepted.
     fn ramp(&mut self, now: Nanos) {
-        let window = (RAMP_WINDOW / self.job.of).max(1);
-        while self.unproven < window && self.tried < self.connections.len() {
-            let index = self.tried;
-            self.tried += 1;
+        while let Some(index) = self.ramp.next() {
             self.open(index, now);
         }
-        if self.settled == self.connections.len() || now >= self.stage_ends {
+        if self.ramp.is_over() || now >= self.stage_ends {
             self.stage = Stage::Wait;
             // What the ramp never came to is tried while the load runs.
-            for index in self.tried..self.connections.len() {
-                self.retries.push(Reverse((now, index)));
-            }
-            self.tried = self.connections.len();
+            self.retries.extend(self.ramp.rest().map(|index| Reverse((now, index))));
             self.control.ready.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -328,8 +223,15 @@ impl Worker {
         }
     }
 
-    /// Moves on when the stage's time is over. Called with the moment of every answer, so that an
-    /// answer is counted in the stage in which it came.
+    /// Moves on when the stage's time is over. Called before anything that happened at `now` is
+    /// counted or acted on, so that it belongs to the stage in which it happened.
+    #[inline]
+    fn keep_time(&mut self, now: Nanos) {
+        if now >= self.stage_ends {
+            self.next_stage(now);
+        }
+    }
+
     #[cold]
     fn next_stage(&mut self, now: Nanos) {
         if self.stage == Stage::WarmUp && now >= self.stage_ends {
@@ -382,7 +284,7 @@ impl Worker {
             return;
         }
         if !self.connections[index].proven {
-            self.unproven += 1;
+            self.ramp.opens();
         }
         if self.stage == Stage::Measure {
             self.reconnects += 1;
@@ -417,7 +319,9 @@ impl Worker {
                     let now = self.control.now();
                     self.connect.0.saturating_record(now - connection.since);
                     connection.phase = Phase::Idle;
-                    let prove = !connection.proven && self.stage != Stage::Drain;
+                    let proven = connection.proven;
+                    self.keep_time(now);
+                    let prove = !proven && self.stage != Stage::Drain;
                     if prove || self.is_loading() {
                         self.send(index, now);
                     }
@@ -446,9 +350,7 @@ impl Worker {
             let received =
                 connection.receive(buffer, self.job.to_head, &mut self.cache, &mut self.job.expect);
             let now = self.control.now();
-            if now >= self.stage_ends {
-                self.next_stage(now);
-            }
+            self.keep_time(now);
             match received {
                 Err(failure) => return self.fail(index, failure, now),
                 Ok((Received::Nothing, ..)) => return,
@@ -488,9 +390,8 @@ impl Worker {
         let connection = &mut self.connections[index];
         let verdict = connection.judge(head, &self.job.expect);
         let latency = now.saturating_sub(connection.since);
-        let given_up = connection.failures >= RAMP_ATTEMPTS;
+        let failures = std::mem::take(&mut connection.failures);
         connection.phase = Phase::Idle;
-        connection.failures = 0;
         self.waiting -= 1;
         match verdict {
             Ok(()) if self.stage != Stage::Drain => self.tally.success(now, latency),
@@ -501,11 +402,7 @@ impl Worker {
         }
         if !connection.proven {
             connection.proven = true;
-            self.unproven -= 1;
-            self.ramp_end = now;
-            if !given_up {
-                self.settled += 1;
-            }
+            self.ramp.proves(failures, now);
         }
         if surplus {
             self.fail(index, Failure::Protocol, now);
@@ -546,9 +443,7 @@ impl Worker {
     /// Counts a failure, closes the connection and opens it again after a pause.
     #[cold]
     fn fail(&mut self, index: usize, failure: Failure, now: Nanos) {
-        if now >= self.stage_ends {
-            self.next_stage(now);
-        }
+        self.keep_time(now);
         self.tally.fail(failure);
         let connection = &mut self.connections[index];
         if connection.phase == Phase::Waiting {
@@ -558,10 +453,7 @@ impl Worker {
         connection.failures += 1;
         let failures = connection.failures;
         if !connection.proven {
-            self.unproven -= 1;
-            if failures == RAMP_ATTEMPTS {
-                self.settled += 1;
-            }
+            self.ramp.fails(failures);
         }
         let (first, longest) = BACKOFF;
         let pause = (first << (failures - 1).min(20)).min(longest);
@@ -569,14 +461,8 @@ impl Worker {
     }
 
     fn finish(mut self) -> Finding {
-        let mut unanswered = 0;
-        for connection in &self.connections {
-            if connection.phase == Phase::Waiting {
-                unanswered += 1;
-            }
-            if let Some(stream) = &connection.stream {
-                transport::abandon(stream);
-            }
+        for stream in self.connections.iter().filter_map(|connection| connection.stream.as_ref()) {
+            transport::abandon(stream);
         }
         let (before, measured) = match self.before.take() {
             Some(before) => (before, self.tally),
@@ -586,13 +472,13 @@ impl Worker {
         Finding {
             connections: self.job.connections,
             established: self.established,
-            ramp_end: self.ramp_end,
+            ramp_end: self.ramp.end,
             connect: self.connect,
             before,
             measured,
             window: self.window_ended - self.window_began,
             in_flight_at_end: self.in_flight_at_end,
-            unanswered: if self.window_ended == 0 { 0 } else { unanswered },
+            unanswered: if self.window_ended == 0 { 0 } else { self.waiting },
             reconnects: self.reconnects,
             cpu: self.cpu,
         }

@@ -10,7 +10,8 @@ use driver::response::{Decoder, Head, HeadCache, ProtocolError, Truncated};
 use libfuzzer_sys::fuzz_target;
 
 /// The responses (head, body, bytes used), and how they end.
-type Outcome = (Vec<(Head, Vec<u8>, usize)>, Result<Result<Option<Head>, Truncated>, ProtocolError>);
+type Outcome =
+    (Vec<(Head, Vec<u8>, usize)>, Result<Result<Option<Head>, Truncated>, ProtocolError>);
 
 fn decode<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,

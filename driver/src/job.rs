@@ -1,0 +1,97 @@
+//! What the main thread and the workers tell one another.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::{Duration, Instant};
+
+use crate::pace::{Nanos, Pace};
+use crate::report::Latency;
+use crate::request::Template;
+use crate::scenario::Expect;
+use crate::tally::Tally;
+
+/// What one worker is asked to do.
+pub struct Job {
+    /// Position among the workers, and how many there are.
+    pub index: u32,
+    pub of: u32,
+    /// This worker's connections.
+    pub connections: u32,
+    /// The first of them in the count over all workers: it decides which target each belongs to.
+    pub first_connection: u32,
+    pub targets: Vec<Target>,
+    /// Whether the method is `HEAD`.
+    pub to_head: bool,
+    pub expect: Expect,
+    pub pace: Pace,
+    pub warmup: Nanos,
+    pub duration: Nanos,
+    pub timeout: Nanos,
+    pub connect_timeout: Nanos,
+}
+
+#[derive(Clone)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub request: Template,
+}
+
+/// A counter on a cache line of its own (two, as CPUs prefetch in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Padded(pub AtomicU64);
+
+/// What is shared while a run lasts.
+pub struct Control {
+    /// All [`Nanos`] count from here.
+    pub epoch: Instant,
+    /// Workers whose ramp is over.
+    pub ready: AtomicU32,
+    /// Workers that ended, well or not.
+    pub ended: AtomicU32,
+    /// When the load begins, once that is known.
+    pub begin: OnceLock<Nanos>,
+    /// Set to end the run early.
+    pub stop: AtomicBool,
+    /// Right answers since the load began, one counter a worker.
+    pub progress: Vec<Padded>,
+}
+
+impl Control {
+    pub fn new(threads: u32) -> Self {
+        Self {
+            epoch: Instant::now(),
+            ready: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            begin: OnceLock::new(),
+            stop: AtomicBool::new(false),
+            progress: (0..threads).map(|_| Padded::default()).collect(),
+        }
+    }
+
+    #[inline]
+    pub fn now(&self) -> Nanos {
+        // 584 years fit.
+        self.epoch.elapsed().as_nanos() as Nanos
+    }
+}
+
+/// What one worker found.
+pub struct Finding {
+    pub connections: u32,
+    /// Connections that were open when the load began.
+    pub established: u32,
+    /// When the last connection was first answered.
+    pub ramp_end: Nanos,
+    pub connect: Latency,
+    pub before: Tally,
+    pub measured: Tally,
+    /// The window as it was: shorter than asked when the run was stopped, empty when it never
+    /// opened.
+    pub window: Nanos,
+    pub in_flight_at_end: u64,
+    pub unanswered: u64,
+    pub reconnects: u64,
+    pub cpu: Duration,
+}
