@@ -128,6 +128,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Closing would do, but for a child that was forked a moment ago and still shares the file.
+        let _ = self.samples.unlock();
+    }
+}
+
 /// Makes the folder, which may exist if it is empty, and tries whether files can be made in it.
 pub fn claim(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).map_err(failed("create", dir))?;
