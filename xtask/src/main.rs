@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 /// Measures equivalent HTTP servers against each other
 #[derive(Parser)]
@@ -54,6 +55,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     let cli = Cli::parse();
     let servers = cli.servers_dir.as_deref();
     let ended = match cli.verb {
@@ -72,4 +74,13 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// A reader that has seen enough (`cargo xtask list | head`) ends this program as it ends others;
+/// Rust's own choice would be a panic.
+#[allow(unsafe_code)]
+fn end_with_the_reader() {
+    // SAFETY: no handler of ours is involved, and no other thread runs yet. It fails for unknown
+    // signals only.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::workspace::Workspace;
 use crate::{report, store};
 
-/// Makes the reports of a run again, from its results folder alone
+/// Make the reports of a run again, from its results folder alone
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The results folder [default: the newest run in results/]

@@ -54,7 +54,7 @@ fn plural(count: impl Into<f64>, noun: &str) -> String {
 }
 
 /// An argument vector as a shell takes it.
-fn shell(arguments: &[String]) -> String {
+pub fn shell(arguments: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     let quoted = |argument: &String| {
         if !argument.is_empty() && argument.chars().all(plain) {
