@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use procfs::process::Process;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -132,23 +133,25 @@ impl Running {
 
     /// Ends it as `kill -9` does, and says whether all that it had started ended too.
     pub fn kill(mut self) -> bool {
+        let before = self.family();
         self.child.kill().expect("it has not been waited for");
         self.child.wait().expect("it is our child");
-        eventually(|| self.family().is_empty())
+        // One that is ending has no environment any more, by which the family is found.
+        let is_left = |process: &Process| process.stat().is_ok_and(|stat| stat.state != 'Z');
+        eventually(|| self.family().is_empty() && !before.iter().any(is_left))
     }
 
-    /// The names of its processes and of all that they have started, which are still there.
-    pub fn family(&self) -> Vec<String> {
+    /// Its process and all that it has started, those that are still there.
+    fn family(&self) -> Vec<Process> {
         let processes = procfs::process::all_processes().expect("/proc is there");
         processes
             .flatten()
             .filter(|process| {
-                // Also skips what has ended meanwhile, and zombies, which have no environment.
+                // An error: it is another user's, or has ended meanwhile.
                 process.environ().is_ok_and(|environ| {
                     environ.get(OsStr::new(MARKER)).is_some_and(|value| *value == *self.marker)
                 })
             })
-            .filter_map(|process| Some(process.stat().ok()?.comm))
             .collect()
     }
 
@@ -156,7 +159,9 @@ impl Running {
     pub fn is_measuring(&self) -> bool {
         eventually(|| {
             let family = self.family();
-            let has = |start: &str| family.iter().any(|name| name.starts_with(start));
+            let names: Vec<String> =
+                family.iter().filter_map(|process| Some(process.stat().ok()?.comm)).collect();
+            let has = |start: &str| names.iter().any(|name| name.starts_with(start));
             has("server-") && has("driver")
         })
     }
