@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use process::failure::Failure;
 use process::interrupt;
 
@@ -40,6 +41,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     let cli = Cli::parse();
     let servers = cli.servers_dir.as_deref();
     let ended = match cli.verb {
@@ -58,4 +60,13 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// A reader that has seen enough (`cargo xtask list | head`) ends this program as it ends others;
+/// Rust's own choice would be a panic.
+#[allow(unsafe_code)]
+fn end_with_the_reader() {
+    // SAFETY: no handler of ours is involved, and no other thread runs yet. It fails for unknown
+    // signals only.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }

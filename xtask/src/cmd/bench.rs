@@ -1,11 +1,12 @@
 //! `cargo xtask bench`
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use driver::args::{at_least_one, duration, positive_duration};
 
 use crate::config::manifest::{self, Manifest};
@@ -25,7 +26,26 @@ use crate::run::plan;
 use crate::run::progress::{Progress, whole_seconds};
 use crate::server::build;
 use crate::server::prepare::Preparation;
-use crate::text::plural;
+use crate::text::{plural, shell};
+
+/// The options of a new run, which a resumed one has already.
+const NEW_RUN: [&str; 12] = [
+    "servers",
+    "variants",
+    "connections",
+    "threads",
+    "duration",
+    "warmup",
+    "rounds",
+    "seed",
+    "quick",
+    "suite",
+    "dry_run",
+    "out",
+];
+
+/// Samples in a plan: far more than anybody waits for, and few enough to be kept in memory.
+const MOST_SAMPLES: u64 = 100_000;
 
 /// Build everything, run the matrix, write the tables
 ///
@@ -76,7 +96,7 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Finish the run in this folder, with the options it was started with
-    #[arg(long, value_name = "DIR", exclusive = true)]
+    #[arg(long, value_name = "DIR", conflicts_with_all = NEW_RUN)]
     resume: Option<PathBuf>,
     /// Folder for the results [default: results/<run-id>]
     #[arg(long, value_name = "DIR")]
@@ -104,7 +124,14 @@ fn start(args: &Args, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
         rounds: suite.rounds,
         seed,
     };
-    let plan = plan::order(&plan::cells(&suite, &servers), suite.rounds, seed);
+    let cells = plan::cells(&suite, &servers);
+    ensure!(
+        cells.len() as u64 * u64::from(suite.rounds) <= MOST_SAMPLES,
+        "{} rounds of {} cells are more than {MOST_SAMPLES} samples; ask for fewer with --rounds",
+        suite.rounds,
+        cells.len()
+    );
+    let plan = plan::order(&cells, suite.rounds, seed);
     let host = Host::read(&workspace.root);
     let widest = suite.threads.iter().copied().max().unwrap_or(1);
     let placement = Placement::new(&host::cpu::allowed(), &host.cores, widest);
@@ -124,7 +151,10 @@ fn start(args: &Args, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
 
     let preparation =
         Preparation { workspace, scenario: &suite.scenario, cpus: &placement.server, interrupt };
-    let (driver, prepared) = preparation.all(&servers)?;
+    let (driver, prepared) = preparation.all(&servers).inspect_err(|_| {
+        // Nothing is lost: only a folder that is still empty can be removed so.
+        let _ = std::fs::remove_dir(&dir);
+    })?;
     let plan: Vec<Step> = plan.into_iter().filter(|step| is_measurable(&prepared, step)).collect();
     let run = Run {
         schema: SCHEMA,
@@ -166,8 +196,7 @@ fn resume(dir: &Path, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
             name(&host.commit)
         );
     }
-    let done: std::collections::HashSet<&Step> =
-        contents.samples.iter().map(|sample| &sample.step).collect();
+    let done: HashSet<&Step> = contents.samples.iter().map(|sample| &sample.step).collect();
     let left: Vec<Step> = run.plan.iter().filter(|step| !done.contains(step)).cloned().collect();
     let names: Vec<String> = run.servers.iter().map(|server| server.name.clone()).collect();
     let servers = manifest::select(workspace.servers()?, &names, &[])?;
@@ -205,6 +234,11 @@ impl Args {
         suite.duration = self.duration.unwrap_or(suite.duration);
         suite.warmup = self.warmup.unwrap_or(suite.warmup);
         suite.rounds = self.rounds.unwrap_or(suite.rounds);
+        for list in [&mut suite.connections, &mut suite.threads] {
+            // Named twice, it would be two samples that nothing tells apart.
+            let mut seen = HashSet::new();
+            list.retain(|number| seen.insert(*number));
+        }
         Ok(suite)
     }
 
@@ -319,10 +353,16 @@ impl Sitting<'_> {
     }
 
     fn stopped(&self, done: usize) -> ExitCode {
+        let mut command: Vec<String> =
+            ["cargo", "xtask", "bench", "--resume"].map(str::to_owned).into();
+        command.push(self.dir.display().to_string());
+        if let Some(servers) = self.workspace.other_servers() {
+            command.extend(["--servers-dir".to_owned(), servers.display().to_string()]);
+        }
         eprintln!(
-            "stopped; {done} of {} samples are stored. To go on:\n  cargo xtask bench --resume {}",
+            "stopped; {done} of {} samples are stored. To go on:\n  {}",
             self.run.plan.len(),
-            self.dir.display()
+            shell(&command)
         );
         ExitCode::from(interrupt::EXIT_CODE)
     }

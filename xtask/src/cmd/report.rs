@@ -7,7 +7,7 @@ use crate::config::workspace::Workspace;
 use crate::report;
 use crate::results::store;
 
-/// Makes the reports of a run again, from its results folder alone
+/// Make the reports of a run again, from its results folder alone
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The results folder [default: the newest run in results/]

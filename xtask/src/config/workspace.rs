@@ -45,6 +45,11 @@ impl Workspace {
         Ok(workspace)
     }
 
+    /// The servers' folder when it is not the project's own.
+    pub fn other_servers(&self) -> Option<&Path> {
+        Some(&*self.servers).filter(|servers| *servers != self.root.join("servers"))
+    }
+
     /// Every server's manifest, sorted by name.
     pub fn servers(&self) -> anyhow::Result<Vec<Manifest>> {
         manifest::load_all(&self.servers)

@@ -94,11 +94,11 @@ impl<'a> Progress<'a> {
                 let errors = if errors == 0 { String::new() } else { format!(", {errors} errors") };
                 format!("{rate} req/s{errors}")
             }
-            Outcome::Failed(problem) => format!("FAILED: {}", problem.message),
+            Outcome::Failed(problem) => format!("FAILED: {problem}"),
         };
         let done = self.total - self.left.len();
         let (round, cell, left) = (sample.step.round, &self.cell, self.time_left());
-        let line = format!("{done}/{}  round {round}  {cell}  {line}  ({left} left)", self.total);
+        let line = format!("{done}/{}  {left} left  round {round}  {cell}  {line}", self.total);
         match &self.bar {
             Some(bar) => bar.println(line),
             None => eprintln!("{line}"),

@@ -101,6 +101,11 @@ pub fn load_all(servers: &Path) -> anyhow::Result<Vec<Manifest>> {
             manifests.push(load(&dir)?);
         }
     }
+    anyhow::ensure!(
+        !manifests.is_empty(),
+        "there is no server in {}; a server is a folder with a {FILE}",
+        servers.display()
+    );
     manifests.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(manifests)
 }
