@@ -1,7 +1,6 @@
 //! `cargo xtask bench`
 
 use std::collections::HashSet;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -20,10 +19,11 @@ use crate::placement::Placement;
 use crate::prepare::Preparation;
 use crate::progress::{Progress, whole_seconds};
 use crate::record::{Options, Outcome, Run, SCHEMA, Server, Step};
+use crate::report::{self, plural};
 use crate::store::{self, Writer};
 use crate::suite::Suite;
 use crate::workspace::Workspace;
-use crate::{build, plan, report, summary};
+use crate::{build, plan, summary};
 
 /// The options of a new run, which a resumed one has already.
 const NEW_RUN: [&str; 12] = [
@@ -259,21 +259,24 @@ fn announce(
     placement: &Placement,
     capacity: &Capacity,
 ) {
-    let variants: Vec<String> = servers
-        .iter()
-        .flat_map(|server| {
-            let variants = server.variants.iter();
-            variants.map(|variant| format!("{}/{}", server.name, variant.name))
-        })
-        .collect();
-    println!("suite        {} ({} × {})", suite.name, suite.scenario, count(suite.rounds, "round"));
-    println!("variants     {}", variants.join("  "));
+    println!(
+        "suite        {} ({} × {})",
+        suite.name,
+        suite.scenario,
+        plural(suite.rounds, "round")
+    );
+    for server in servers {
+        let variants = server.variants.iter();
+        let variants: Vec<String> =
+            variants.map(|variant| format!("{}/{}", server.name, variant.name)).collect();
+        println!("variants     {}", variants.join("  "));
+    }
     for &connections in &suite.connections {
         let threads = capacity.driver_threads(connections, placement.driver.len());
         println!(
             "connections  {connections} from {} to {}",
-            count(threads, "driver thread"),
-            count(capacity.instances(connections), "server process")
+            plural(threads, "driver thread"),
+            plural(capacity.instances(connections), "server instance")
         );
     }
     println!("CPUs         server {:?}, driver {:?}", placement.server, placement.driver);
@@ -282,20 +285,12 @@ fn announce(
     }
     println!("order        drawn from --seed {}", options.seed);
     println!(
-        "time         {} samples of {} s after {} s of warm-up: about {}, and the build before it",
-        plan.len(),
+        "time         about {} after the build: {} of {} s, warm-up {} s",
+        whole_seconds(plan::estimate(plan, options)),
+        plural(plan.len() as f64, "sample"),
         options.duration_s,
-        options.warmup_s,
-        whole_seconds(plan::estimate(plan, options))
+        options.warmup_s
     );
-}
-
-fn count(number: u32, what: &str) -> String {
-    match NonZero::new(number) {
-        Some(NonZero::<u32>::MIN) => format!("1 {what}"),
-        _ if what.ends_with('s') => format!("{number} {what}es"),
-        _ => format!("{number} {what}s"),
-    }
 }
 
 /// One invocation's part of a run.
@@ -385,7 +380,7 @@ impl Sitting<'_> {
         let unmeasured = unmeasured.count();
         if failed + unmeasured > 0 {
             eprintln!(
-                "{failed} samples failed and {unmeasured} servers were not measured in full; the \
+                "samples that failed: {failed}; servers that were not measured: {unmeasured}; the \
                  report says why"
             );
             return Ok(ExitCode::FAILURE);

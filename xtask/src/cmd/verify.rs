@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::conformance::{self, CaseResult};
+use crate::conformance::{self, CaseResult, table};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::manifest::{self, Manifest};
@@ -56,7 +56,7 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
         }
     }
     if !results.is_empty() {
-        println!("{}", conformance::table::text(&results));
+        println!("{}", table::text(&results, table::width()));
     }
     for problem in &problems {
         println!("{problem}");

@@ -47,7 +47,7 @@ fn thousands(number: f64) -> String {
 }
 
 /// `1 thread`, `2 threads`.
-fn plural(count: impl Into<f64>, noun: &str) -> String {
+pub fn plural(count: impl Into<f64>, noun: &str) -> String {
     let count = count.into();
     let ending = if count == 1.0 { "" } else { "s" };
     format!("{} {noun}{ending}", thousands(count))
