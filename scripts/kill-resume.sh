@@ -41,7 +41,7 @@ family() {
 # no process but a number that nobody has asked about.
 left() {
     local pid
-    for pid in "$@" $(family); do
+    for pid in $({ printf '%s\n' "$@"; family; } | sort -u); do
         if grep -qs '^State:\s[^ZX]' "/proc/$pid/status"; then echo "$pid"; fi
     done
 }

@@ -14,6 +14,7 @@ mod text;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use process::failure::Failure;
@@ -27,6 +28,7 @@ struct Cli {
     verb: Verb,
     /// Folder that has a folder for each server [default: servers/]
     #[arg(long, value_name = "DIR", global = true, env = "HTTPDYNO_SERVERS")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     servers_dir: Option<PathBuf>,
 }
 
@@ -43,7 +45,8 @@ enum Verb {
 fn main() -> ExitCode {
     end_with_the_reader();
     let cli = Cli::parse();
-    let servers = cli.servers_dir.as_deref();
+    // A variable that is set to nothing is one that is not set.
+    let servers = cli.servers_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty());
     let ended = match cli.verb {
         Verb::Bench(args) => cmd::bench::run(args, servers),
         Verb::Verify(args) => cmd::verify::run(args, servers),

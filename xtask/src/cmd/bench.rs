@@ -262,26 +262,24 @@ fn announce(
     placement: &Placement,
     capacity: &Capacity,
 ) {
-    let variants: Vec<String> = servers
-        .iter()
-        .flat_map(|server| {
-            let variants = server.variants.iter();
-            variants.map(|variant| format!("{}/{}", server.name, variant.name))
-        })
-        .collect();
     println!(
         "suite        {} ({} × {})",
         suite.name,
         suite.scenario,
         plural(suite.rounds, "round")
     );
-    println!("variants     {}", variants.join("  "));
+    for server in servers {
+        let variants = server.variants.iter();
+        let variants: Vec<String> =
+            variants.map(|variant| format!("{}/{}", server.name, variant.name)).collect();
+        println!("variants     {}", variants.join("  "));
+    }
     for &connections in &suite.connections {
         let threads = capacity.driver_threads(connections, placement.driver.len());
         println!(
             "connections  {connections} from {} to {}",
             plural(threads, "driver thread"),
-            plural(capacity.instances(connections), "server process")
+            plural(capacity.instances(connections), "server instance")
         );
     }
     println!("CPUs         server {:?}, driver {:?}", placement.server, placement.driver);
@@ -290,11 +288,11 @@ fn announce(
     }
     println!("order        drawn from --seed {}", options.seed);
     println!(
-        "time         {} samples of {} s after {} s of warm-up: about {}, and the build before it",
-        plan.len(),
+        "time         about {} after the build: {} of {} s, warm-up {} s",
+        whole_seconds(plan::estimate(plan, options)),
+        plural(plan.len() as f64, "sample"),
         options.duration_s,
-        options.warmup_s,
-        whole_seconds(plan::estimate(plan, options))
+        options.warmup_s
     );
 }
 
@@ -385,7 +383,7 @@ impl Sitting<'_> {
         let unmeasured = unmeasured.count();
         if failed + unmeasured > 0 {
             eprintln!(
-                "{failed} samples failed and {unmeasured} servers were not measured in full; the \
+                "samples that failed: {failed}; servers that were not measured: {unmeasured}; the \
                  report says why"
             );
             return Ok(ExitCode::FAILURE);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use comfy_table::{ContentArrangement, Table, presets};
+
 use crate::config::manifest::Manifest;
 use crate::config::workspace::Workspace;
 use crate::host::capacity::{RESERVE, instances_needed};
@@ -44,10 +46,12 @@ pub fn run(_: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     findings.push(steal(&host));
     findings.push(wrk(build::on_path("wrk")));
 
-    let width = findings.iter().map(|one| one.about.len()).max().unwrap_or(0);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     for Finding { mark, about, text } in &findings {
-        println!("{mark:<4}  {about:<width$}  {text}");
+        table.add_row([&mark.to_string(), about, text]);
     }
+    println!("{}", table.trim_fmt());
     match findings.iter().any(|finding| finding.mark == Mark::Bad) {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
@@ -63,7 +67,7 @@ enum Mark {
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+        f.write_str(match self {
             Self::Ok => "ok",
             Self::Warn => "warn",
             Self::Bad => "bad",

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::config::manifest::{self, Manifest};
 use crate::config::suggest;
@@ -23,21 +23,14 @@ pub struct Args {
 pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let servers = Workspace::find(servers)?.servers()?;
     let servers = manifest::select(servers, &args.servers, &[])?;
-    println!("{}", table(&servers));
+    println!("{}", table(&servers).trim_fmt());
     Ok(ExitCode::SUCCESS)
 }
 
 fn table(servers: &[Manifest]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header([
-        "Server",
-        "Variants",
-        "Language",
-        "Framework",
-        "Requires",
-        "Declared misses",
-    ]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["server", "variants", "language", "framework", "requires", "misses"]);
     for server in servers {
         let variants: Vec<&str> = server.variants.iter().map(|one| one.name.as_str()).collect();
         table.add_row([

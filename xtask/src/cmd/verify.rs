@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::manifest::{self, Manifest};
 use crate::config::workspace::Workspace;
-use crate::conformance::{self, CaseResult};
+use crate::conformance::{self, CaseResult, table};
 use crate::process::failure::Failure;
 use crate::process::interrupt;
 use crate::results::record::Server;
@@ -56,7 +56,7 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
         }
     }
     if !results.is_empty() {
-        println!("{}", conformance::table::text(&results));
+        println!("{}", table::text(&results, table::width()));
     }
     for problem in &problems {
         println!("{problem}");

@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 
 use super::{CaseResult, Level};
 
-/// Columns of a terminal that the printed table keeps to; what does not fit continues below.
+/// Columns that the printed table keeps to where nobody says how many there are.
 const WIDTH: usize = 120;
 
 /// What one case came to for one variant.
@@ -142,15 +142,20 @@ fn legend(rows: &[Row<'_>]) -> Vec<String> {
         .collect()
 }
 
-/// For a terminal of 120 columns: as many variants beside one another as fit, the others below.
-pub fn text(results: &Results) -> String {
+/// The columns of the terminal, or 120.
+pub fn width() -> usize {
+    Table::new().width().map_or(WIDTH, usize::from)
+}
+
+/// For `width` columns: as many variants beside one another as fit, the others below.
+pub fn text(results: &Results, width: usize) -> String {
     let rows = rows(results);
     let mut text = String::new();
     let mut rest = 0..results.len();
     while !rest.is_empty() {
         // At least one, however long its label is.
         let mut end = rest.start + 1;
-        while end < rest.end && fits(&printed(results, &rows, rest.start..end + 1)) {
+        while end < rest.end && fits(&printed(results, &rows, rest.start..end + 1), width) {
             end += 1;
         }
         text += &printed(results, &rows, rest.start..end);
@@ -174,8 +179,8 @@ pub fn text(results: &Results) -> String {
     text
 }
 
-fn fits(table: &str) -> bool {
-    table.lines().all(|line| line.chars().count() <= WIDTH)
+fn fits(table: &str, width: usize) -> bool {
+    table.lines().all(|line| line.chars().count() <= width)
 }
 
 fn printed(results: &Results, rows: &[Row<'_>], columns: Range<usize>) -> String {
@@ -284,7 +289,7 @@ mod tests {
 
     #[test]
     fn marks_and_what_is_behind_them_are_printed() {
-        insta::assert_snapshot!(text(&some()));
+        insta::assert_snapshot!(text(&some(), WIDTH));
     }
 
     #[test]
@@ -296,7 +301,7 @@ mod tests {
     fn many_variants_stay_within_the_terminal() {
         let many: Vec<_> =
             (10..40).map(|index| variant(&format!("server-{index}/serde_json"), None)).collect();
-        let text = text(&many);
+        let text = text(&many, WIDTH);
         let table = text.split("✓ holds").next().expect("a legend");
         for line in table.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
@@ -309,7 +314,7 @@ mod tests {
 
     #[test]
     fn nothing_is_still_a_table() {
-        assert!(text(&[]).contains("required"));
+        assert!(text(&[], WIDTH).contains("required"));
         assert!(markdown(&[]).starts_with("| case |"));
     }
 }

@@ -9,8 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::results::record::{Cell, Options, Outcome, Sample, Step};
 use crate::run::plan;
+use crate::text::plural;
 
-const BAR: &str = "{bar:24} {pos}/{len}  {msg}";
+/// What may be cut off where the terminal is narrow comes last.
+const BAR: &str = "{bar:12} {pos}/{len}  {wide_msg}";
 const TICK: Duration = Duration::from_millis(250);
 
 pub struct Progress<'a> {
@@ -114,7 +116,7 @@ impl<'a> Progress<'a> {
 
     fn show(&self, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}  {what}  {} left", self.cell, self.time_left()));
+            bar.set_message(format!("{} left  {what:<13}  {}", self.time_left(), self.cell));
         }
     }
 
@@ -132,7 +134,7 @@ impl<'a> Progress<'a> {
 /// `axum/serde_json, 400 connections`
 pub fn label(cell: &Cell) -> String {
     let Cell { server, variant, connections, .. } = cell;
-    format!("{server}/{variant}, {connections} connections")
+    format!("{server}/{variant}, {}", plural(*connections, "connection"))
 }
 
 /// `1m 5s`

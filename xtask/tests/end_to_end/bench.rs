@@ -9,7 +9,7 @@ use std::time::Duration;
 use driver::report::Report;
 use nix::sys::signal::Signal;
 
-use crate::support::{Results, Running, run, temp, turn, xtask};
+use crate::support::{Results, Running, Servers, run, temp, turn, xtask};
 
 /// Two servers × two variants × two connection counts.
 const SAMPLES: usize = 8;
@@ -75,7 +75,7 @@ fn a_killed_run_leaves_no_process_loses_no_sample_and_can_be_resumed() {
         assert!(results.has(done), "no {done} samples");
         if done == 1 {
             // Without it, finding nobody after the kill would prove nothing.
-            assert!(running.is_measuring());
+            assert!(running.has(&["server-", "driver"]));
         }
         thread::sleep(Duration::from_millis(fastrand::u64(0..400)));
         assert!(running.kill(), "a process outlived bench");
@@ -111,6 +111,19 @@ fn ctrl_c_stops_with_the_command_that_goes_on() {
     let command = command.unwrap_or_else(|| panic!("no command in {}", stopped.stderr));
     run(&mut xtask(command)).succeeds().says(&[&format!("{} to go", SAMPLES - taken)]);
     results.assert_complete();
+}
+
+#[test]
+fn ctrl_c_ends_a_build_and_leaves_no_empty_folder() {
+    let (_temp, results) = results();
+    let servers = Servers::new();
+    servers.add("slow", "build = [\"sleep\", \"600\"]\nrun = [\"false\", \"{port}\"]", "");
+    let mut command = xtask("bench --quick --servers-dir");
+    let running = Running::start(command.arg(servers.path()).arg("--out").arg(&results.0));
+    assert!(running.has(&["sleep"]));
+    running.signal(Signal::SIGINT);
+    running.wait().exits(130).says(&["interrupted"]);
+    assert!(!results.0.exists());
 }
 
 #[test]

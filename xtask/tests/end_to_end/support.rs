@@ -122,8 +122,10 @@ impl Running {
         kill(pid, signal).expect("it has not been waited for");
     }
 
+    /// Waits for its end, after which nothing that it has started may be left.
     pub fn wait(mut self) -> Ended {
         let code = self.child.wait().expect("it is our child").code();
+        assert!(eventually(|| self.family().is_empty()), "a process outlived it");
         let text = |name: &str| {
             let bytes = fs::read(self.outputs.path().join(name)).expect("readable");
             String::from_utf8_lossy(&bytes).into_owned()
@@ -155,14 +157,13 @@ impl Running {
             .collect()
     }
 
-    /// Waits until it has a server and a driver running.
-    pub fn is_measuring(&self) -> bool {
+    /// Waits until it has processes running whose names begin so.
+    pub fn has(&self, starts: &[&str]) -> bool {
         eventually(|| {
             let family = self.family();
             let names: Vec<String> =
                 family.iter().filter_map(|process| Some(process.stat().ok()?.comm)).collect();
-            let has = |start: &str| names.iter().any(|name| name.starts_with(start));
-            has("server-") && has("driver")
+            starts.iter().all(|start| names.iter().any(|name| name.starts_with(start)))
         })
     }
 }
