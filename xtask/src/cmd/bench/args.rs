@@ -1,0 +1,110 @@
+//! What `bench` can be told, and what it comes to.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use driver::args::{at_least_one, duration, positive_duration};
+
+use crate::config::suite::Suite;
+use crate::config::workspace::Workspace;
+
+/// Build everything, run the matrix, write the tables
+///
+/// Says first what it will do and for how long. Builds the driver and the servers, checks every
+/// variant against the contract, then measures each cell (variant × connections) in a random order,
+/// round by round, with a freshly started server each time. Writes run.json, samples.jsonl,
+/// report.md and wrk.txt to results/<run-id>/. Exits with 1 when a server or a sample failed.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask bench                                     the suite `default` of bench.toml
+  cargo xtask bench --quick                             everything once, in under two minutes
+  cargo xtask bench --servers axum,hyper --connections 400 --rounds 10
+  cargo xtask bench --variants serde_json --duration 10s
+  cargo xtask bench --dry-run                           the plan and its time, nothing else
+  cargo xtask bench --resume results/20261120-234247    go on with a run that was stopped")]
+pub struct Args {
+    #[command(flatten)]
+    pub new: NewRun,
+    /// Finish the run in this folder, with the options it was started with
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+}
+
+/// What a new run can be told. A resumed one knows it.
+#[derive(clap::Args)]
+#[group(id = "new-run", multiple = true, conflicts_with = "resume")]
+pub struct NewRun {
+    /// Servers to measure (folders under servers/), separated by commas [default: the suite's]
+    #[arg(long, value_delimiter = ',', value_name = "SERVERS")]
+    servers: Vec<String>,
+    /// Variants to measure, as `variant` or `server/variant`, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "VARIANTS")]
+    pub variants: Vec<String>,
+    /// Connection counts, separated by commas [default: the suite's]
+    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = at_least_one)]
+    connections: Vec<u32>,
+    /// Counts of threads that serve requests, separated by commas [default: the suite's]
+    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = at_least_one)]
+    threads: Vec<u32>,
+    /// Length of each measured window, e.g. 3s [default: the suite's]
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    duration: Option<Duration>,
+    /// Load before each measured window [default: the suite's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    warmup: Option<Duration>,
+    /// Samples of each cell; a 95 % interval needs 6 [default: the suite's]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    rounds: Option<u32>,
+    /// What the order of the cells is drawn from [default: random, recorded in run.json]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The suite `quick`: everything once
+    #[arg(long, conflicts_with = "suite")]
+    quick: bool,
+    /// A suite of bench.toml
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    suite: String,
+    /// Print the plan and its estimated time, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Folder for the results [default: results/<run-id>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+impl NewRun {
+    /// The suite with what the flags change.
+    pub fn suite(&self, workspace: &Workspace) -> anyhow::Result<Suite> {
+        let mut suite = workspace.suite(if self.quick { "quick" } else { &self.suite })?;
+        let replace = |list: &mut Vec<u32>, with: &Vec<u32>| {
+            if !with.is_empty() {
+                list.clone_from(with);
+            }
+        };
+        replace(&mut suite.connections, &self.connections);
+        replace(&mut suite.threads, &self.threads);
+        if !self.servers.is_empty() {
+            suite.servers.clone_from(&self.servers);
+        }
+        suite.duration = self.duration.unwrap_or(suite.duration);
+        suite.warmup = self.warmup.unwrap_or(suite.warmup);
+        suite.rounds = self.rounds.unwrap_or(suite.rounds);
+        for list in [&mut suite.connections, &mut suite.threads] {
+            // Named twice, it would be two samples that nothing tells apart.
+            let mut seen = HashSet::new();
+            list.retain(|number| seen.insert(*number));
+        }
+        Ok(suite)
+    }
+
+    /// What makes this run again, in the same order.
+    pub fn command(&self, seed: u64) -> Vec<String> {
+        let mut command = vec!["cargo".to_owned(), "xtask".to_owned()];
+        command.extend(std::env::args().skip(1));
+        if self.seed.is_none() {
+            command.extend(["--seed".to_owned(), seed.to_string()]);
+        }
+        command
+    }
+}
