@@ -1,8 +1,12 @@
 //! Builds servers and the driver, and reads the versions of what was built.
 
+use std::io::IsTerminal as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::manifest::{Manifest, Require};
 use crate::config::workspace::Workspace;
@@ -19,6 +23,7 @@ pub fn server(manifest: &Manifest, interrupt: &AtomicBool) -> Result<String, Fai
     if let Some(problem) = requirements(manifest) {
         return Err(problem.into());
     }
+    let _building = Building::of(&manifest.name);
     if !manifest.build.is_empty() {
         run(&manifest.build, &manifest.dir, interrupt)?;
     }
@@ -38,9 +43,37 @@ pub fn server(manifest: &Manifest, interrupt: &AtomicBool) -> Result<String, Fai
 
 /// Builds the driver and returns its program's path.
 pub fn driver(workspace: &Workspace, interrupt: &AtomicBool) -> Result<PathBuf, Failure> {
+    let _building = Building::of("driver");
     let argv = ["cargo", "build", "--release", "--package", "driver"].map(str::to_owned);
     run(&argv, &workspace.root, interrupt)?;
     Ok(workspace.target.join("release/driver"))
+}
+
+/// Says that something is being built, and on a terminal for how long already: the first time it
+/// takes minutes.
+struct Building(ProgressBar);
+
+impl Building {
+    fn of(name: &str) -> Self {
+        let message = format!("{name}: building");
+        if !std::io::stderr().is_terminal() {
+            eprintln!("{message}");
+            return Self(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("{msg} ({elapsed})");
+        let bar = ProgressBar::new_spinner()
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+            .with_message(message);
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self(bar)
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        // The line stays, with the time that it took.
+        self.0.abandon();
+    }
 }
 
 /// The programs that the server needs and that are not on `PATH`.

@@ -27,18 +27,9 @@ impl Preparation<'_> {
     /// # Errors
     /// The driver does not build, or the user interrupted.
     pub fn all(&self, servers: &[Manifest]) -> Result<(PathBuf, Vec<Server>), Failure> {
-        let driver = self.driver()?;
+        let driver = build::driver(self.workspace, self.interrupt)?;
         let prepared = servers.iter().map(|manifest| self.server(manifest));
         Ok((driver, prepared.collect::<Result<_, _>>()?))
-    }
-
-    /// Builds the driver and returns its program.
-    ///
-    /// # Errors
-    /// It does not build, or the user interrupted.
-    pub fn driver(&self) -> Result<PathBuf, Failure> {
-        eprintln!("driver: building");
-        build::driver(self.workspace, self.interrupt)
     }
 
     /// Builds `manifest`'s server and checks its variants. What goes wrong with it is part of the
@@ -47,7 +38,6 @@ impl Preparation<'_> {
     /// # Errors
     /// The user interrupted.
     pub fn server(&self, manifest: &Manifest) -> Result<Server, Interrupted> {
-        eprintln!("{}: building", manifest.name);
         let (version, problem) = split(build::server(manifest, self.interrupt))?;
         let mut server = Server {
             name: manifest.name.clone(),

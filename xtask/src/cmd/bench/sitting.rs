@@ -32,12 +32,10 @@ pub struct Sitting<'a> {
 impl Sitting<'_> {
     /// Builds the driver and what `steps` need: it may have been cleaned away since the run began.
     pub fn build_again(&self, steps: &[Step]) -> Result<PathBuf, Failure> {
-        eprintln!("driver: building");
         let driver = build::driver(self.workspace, self.interrupt)?;
         let is_needed =
             |manifest: &&Manifest| steps.iter().any(|step| step.cell.server == manifest.name);
         for manifest in self.servers.iter().filter(is_needed) {
-            eprintln!("{}: building", manifest.name);
             build::server(manifest, self.interrupt)?;
         }
         Ok(driver)

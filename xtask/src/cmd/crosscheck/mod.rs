@@ -88,9 +88,7 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
         manifest::select(workspace.servers()?, std::slice::from_ref(&args.server), &[])?;
     let server = servers.pop().context("no server was selected")?;
     let variant = server.variants.first().context("the server has no variant")?;
-    eprintln!("driver: building");
     let driver = build::driver(&workspace, &interrupt)?;
-    eprintln!("{}: building", server.name);
     build::server(&server, &interrupt)?;
     let allowed = host::cpu::allowed();
     let spare = (allowed.len() as u32).saturating_sub(args.threads).max(1);
