@@ -1,5 +1,6 @@
 //! The command line: what may be said, and what it comes to.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -96,6 +97,19 @@ pub struct Load {
     pub endpoints: Vec<Endpoint>,
     pub method: String,
     pub expect: Expect,
+}
+
+impl Load {
+    /// Connections that the address with most of them gets: several URLs can share one.
+    pub fn most_to_one_address(&self, connections: u32) -> u32 {
+        let urls = self.endpoints.len().max(1) as u32;
+        let mut shares = BTreeMap::new();
+        for (index, endpoint) in (0..).zip(&self.endpoints) {
+            let share = connections / urls + u32::from(index < connections % urls);
+            *shares.entry(endpoint.address).or_default() += share;
+        }
+        shares.into_values().max().unwrap_or(0)
+    }
 }
 
 impl Args {
@@ -327,6 +341,14 @@ mod tests {
             "POST /ping HTTP/1.1\r\nHost: 127.0.0.1:81\r\nContent-Type: application/json\r\n\
              Content-Length: 25\r\n\r\n{\"sequence\":123456789012}"
         );
+    }
+
+    #[test]
+    fn connections_add_up_where_urls_share_an_address() {
+        let urls = ["http://127.0.0.1:81/a", "http://127.0.0.1:82/", "http://127.0.0.1:81/b"];
+        let load = parse(&urls).unwrap().load().unwrap();
+        assert_eq!(load.most_to_one_address(11), 4 + 3);
+        assert_eq!(load.most_to_one_address(1), 1);
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether part of the request in flight has not been written.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
     /// Writes what the socket did not take before.
     ///
     /// # Errors
@@ -136,7 +141,8 @@ impl Connection {
     /// socket may hold more.
     ///
     /// # Errors
-    /// [`Failure::ReadReset`], [`Failure::ReadClosed`] or [`Failure::Protocol`].
+    /// [`Failure::ReadReset`], [`Failure::ReadClosed`], [`Failure::ReadOther`], [`Failure::Write`]
+    /// when the request was still being written, or [`Failure::Protocol`].
     #[inline]
     pub fn receive(
         &mut self,
@@ -153,7 +159,11 @@ impl Connection {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok((Received::Nothing, 0, false)),
                     io::ErrorKind::Interrupted => {}
-                    _ => return Err(Failure::ReadReset),
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                        let writing = !self.unsent.is_empty();
+                        return Err(if writing { Failure::Write } else { Failure::ReadReset });
+                    }
+                    _ => return Err(Failure::ReadOther),
                 },
             }
         };

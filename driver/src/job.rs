@@ -94,4 +94,7 @@ pub struct Finding {
     pub unanswered: u64,
     pub reconnects: u64,
     pub cpu: Duration,
+    /// How long, in all, the requests in flight had been so when the window opened and closed.
+    pub age_at_open: Nanos,
+    pub age_at_close: Nanos,
 }

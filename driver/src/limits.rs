@@ -23,13 +23,12 @@ pub enum LimitError {
     )]
     Descriptors { connections: u32, threads: u32, needed: u64, hard: u64, advice: String },
     #[error(
-        "{connections} connections to {targets} target address{} need more than the {ports} local \
-         ports that the host gives to one address ({range}).\n\
+        "{connections} connections to one address need more than the {ports} local ports that the \
+         host has for it ({range}).\n\
          Name more targets (other ports or addresses of the same server), or widen the range: \
-         `sysctl net.ipv4.ip_local_port_range=\"1024 65535\"`.",
-        if *.targets == 1 { "" } else { "es" }
+         `sysctl net.ipv4.ip_local_port_range=\"1024 65535\"`."
     )]
-    Ports { connections: u32, targets: u32, ports: u64, range: PortRange },
+    Ports { connections: u32, ports: u64, range: PortRange },
 }
 
 /// The local ports that the kernel gives to connecting sockets, both ends included.
@@ -82,11 +81,17 @@ impl Limits {
         }
     }
 
-    /// Whether `connections` over `threads` to `targets` different addresses fit.
+    /// Whether `connections` over `threads` fit, of which `to_one_address` go to the address that
+    /// gets most.
     ///
     /// # Errors
     /// The first limit that they would hit.
-    pub fn check(&self, connections: u32, threads: u32, targets: u32) -> Result<(), LimitError> {
+    pub fn check(
+        &self,
+        connections: u32,
+        threads: u32,
+        to_one_address: u32,
+    ) -> Result<(), LimitError> {
         let room = self.descriptors.saturating_sub(RESERVE);
         let tables = if self.table_per_thread { threads.max(1) } else { 1 };
         let in_one_table = u64::from(connections.div_ceil(tables));
@@ -108,9 +113,10 @@ impl Limits {
             });
         }
         if let Some(range) = self.ports
-            && u64::from(connections.div_ceil(targets.max(1))) > range.count()
+            && u64::from(to_one_address) > range.count()
         {
-            return Err(LimitError::Ports { connections, targets, ports: range.count(), range });
+            let ports = range.count();
+            return Err(LimitError::Ports { connections: to_one_address, ports, range });
         }
         Ok(())
     }
@@ -163,31 +169,31 @@ mod tests {
 
     #[test]
     fn one_table_holds_the_limit_less_the_reserve() {
-        assert_eq!(limits(1024, true).check(992, 1, 1), Ok(()));
-        assert!(limits(1024, true).check(993, 1, 1).is_err());
+        assert_eq!(limits(1024, true).check(992, 1, 992), Ok(()));
+        assert!(limits(1024, true).check(993, 1, 993).is_err());
     }
 
     #[test]
     fn tables_of_their_own_multiply_the_room() {
-        assert_eq!(limits(20_000, true).check(39_936, 2, 2), Ok(()));
-        assert!(limits(20_000, false).check(39_936, 2, 2).is_err());
-        assert_eq!(limits(1_048_576, false).check(39_936, 2, 2), Ok(()));
+        assert_eq!(limits(20_000, true).check(39_936, 2, 19_968), Ok(()));
+        assert!(limits(20_000, false).check(39_936, 2, 19_968).is_err());
+        assert_eq!(limits(1_048_576, false).check(39_936, 2, 19_968), Ok(()));
     }
 
     #[test]
     fn the_error_says_how_many_threads_would_do() {
-        let error = limits(1024, true).check(20_000, 2, 1).unwrap_err().to_string();
+        let error = limits(1024, true).check(20_000, 2, 20_000).unwrap_err().to_string();
         assert!(error.contains("`-t 21`"), "{error}");
         assert!(error.contains("hard limit is 1024"), "{error}");
-        assert_eq!(limits(1024, true).check(20_000, 21, 1), Ok(()));
+        assert_eq!(limits(1024, true).check(20_000, 21, 20_000), Ok(()));
     }
 
     #[test]
-    fn ports_count_per_target() {
-        assert_eq!(limits(1_048_576, true).check(28_232, 1, 1), Ok(()));
-        let error = limits(1_048_576, true).check(28_233, 1, 1).unwrap_err();
+    fn ports_count_per_address() {
+        assert_eq!(limits(1_048_576, true).check(28_232, 1, 28_232), Ok(()));
+        let error = limits(1_048_576, true).check(28_233, 1, 28_233).unwrap_err();
         assert!(matches!(error, LimitError::Ports { ports: 28_232, .. }));
-        assert_eq!(limits(1_048_576, true).check(56_464, 1, 2), Ok(()));
+        assert_eq!(limits(1_048_576, true).check(56_464, 1, 28_232), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `driver`: parse, check the limits, run, print.
 
-use std::io::Write as _;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,11 +25,8 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
     let usage = |error: anyhow::Error| (2, error);
     let failed = |error: anyhow::Error| (1, error);
     let load = args.load().map_err(|error| usage(error.into()))?;
-    let mut addresses: Vec<_> = load.endpoints.iter().map(|endpoint| endpoint.address).collect();
-    addresses.sort();
-    addresses.dedup();
     Limits::of_host()
-        .check(args.connections, args.threads, addresses.len() as u32)
+        .check(args.connections, args.threads, load.most_to_one_address(args.connections))
         .map_err(|error| usage(error.into()))?;
 
     let interrupt = Arc::new(AtomicBool::new(false));
@@ -43,22 +40,25 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
             && let Ok(line) = serde_json::to_string(&event)
         {
             // Nobody may be reading any more; the load goes on.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            let _ = writeln!(stdout(), "{line}");
         }
     };
     let report = run::run(args, load, interrupted, watch).map_err(|error| failed(error.into()))?;
 
-    if args.json {
+    let text = if args.json {
         let json = serde_json::to_string(&report).map_err(|error| failed(error.into()))?;
-        println!("{json}");
+        format!("{json}\n")
     } else {
-        print!("{}", driver::text::wrk(&report));
-    }
+        driver::text::wrk(&report)
+    };
+    stdout().write_all(text.as_bytes()).map_err(|error| failed(error.into()))?;
     if interrupted() {
         return Ok(ExitCode::from(130));
     }
     if report.connect.established == 0 && report.requests == 0 {
-        let errors = report.errors_before.list();
+        let mut errors = report.errors_before.clone();
+        errors.merge(&report.errors);
+        let errors = errors.list();
         return Err(failed(anyhow::anyhow!("no connection was ever answered ({errors})")));
     }
     Ok(ExitCode::SUCCESS)

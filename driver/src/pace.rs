@@ -1,4 +1,4 @@
-//! When the next request goes out: the only place that knows.
+//! When a request is due, which is also from when its latency counts.
 
 /// Nanoseconds since the run's epoch.
 pub type Nanos = u64;

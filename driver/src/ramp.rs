@@ -4,6 +4,8 @@
 //! nothing: it may wait in the accept queue, or have been dropped from it. A connection is *proven*
 //! by its first answer, and only so many may be open and unproven at a time.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::pace::Nanos;
@@ -24,22 +26,51 @@ pub struct Ramp {
     settled: usize,
     /// When the last connection was proven.
     pub end: Nanos,
+    /// Unproven connections that failed and are to be tried again while there is room.
+    pub retries: Retries,
+}
+
+/// Connections to open again, and when.
+#[derive(Debug, Default)]
+pub struct Retries(BinaryHeap<Reverse<(Nanos, usize)>>);
+
+impl Retries {
+    pub fn add(&mut self, due: Nanos, connection: usize) {
+        self.0.push(Reverse((due, connection)));
+    }
+
+    /// A connection that is due at `now`.
+    pub fn next(&mut self, now: Nanos) -> Option<usize> {
+        self.due().filter(|due| *due <= now)?;
+        self.0.pop().map(|Reverse((_, connection))| connection)
+    }
+
+    /// When the first one is due.
+    pub fn due(&self) -> Option<Nanos> {
+        self.0.peek().map(|Reverse((due, _))| *due)
+    }
 }
 
 impl Ramp {
     /// The ramp of one of `workers` workers, which has `total` connections.
     pub fn new(total: usize, workers: u32) -> Self {
         let window = (WINDOW / workers.max(1)).max(1);
-        Self { window, total, tried: 0, unproven: 0, settled: 0, end: 0 }
+        let retries = Retries::default();
+        Self { window, total, tried: 0, unproven: 0, settled: 0, end: 0, retries }
     }
 
     /// A connection that is to be opened now, for the first time.
     pub fn next(&mut self) -> Option<usize> {
-        if self.unproven >= self.window || self.tried == self.total {
+        if !self.has_room() || self.tried == self.total {
             return None;
         }
         self.tried += 1;
         Some(self.tried - 1)
+    }
+
+    /// Whether another unproven connection may open.
+    pub fn has_room(&self) -> bool {
+        self.unproven < self.window
     }
 
     /// An unproven connection opens, for the first time or again.
@@ -91,6 +122,18 @@ mod tests {
         assert_eq!(open, WINDOW / 2);
         ramp.proves(0, 1);
         assert_eq!(ramp.next(), Some(open as usize));
+    }
+
+    #[test]
+    fn retries_come_when_they_are_due_and_in_that_order() {
+        let mut retries = Retries::default();
+        retries.add(30, 1);
+        retries.add(10, 2);
+        assert_eq!((retries.due(), retries.next(9)), (Some(10), None));
+        assert_eq!(
+            (retries.next(30), retries.next(30), retries.next(30)),
+            (Some(2), Some(1), None)
+        );
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub struct ReadErrors {
     pub reset: u64,
     /// The server closed the connection before the response was complete.
     pub closed: u64,
+    /// Any other error of the socket, such as an unreachable host.
+    pub other: u64,
 }
 
 impl ConnectErrors {
@@ -123,7 +125,7 @@ impl ConnectErrors {
 
 impl ReadErrors {
     pub fn total(&self) -> u64 {
-        sum([self.reset, self.closed])
+        sum([self.reset, self.closed, self.other])
     }
 }
 
@@ -156,6 +158,7 @@ impl Errors {
             ("connect other", self.connect.other),
             ("read reset", self.read.reset),
             ("read closed early", self.read.closed),
+            ("read other", self.read.other),
             ("write", self.write),
             ("timeout", self.timeout),
             ("protocol", self.protocol),
@@ -185,10 +188,14 @@ pub struct Thread {
 /// What the driver says of its own numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checks {
-    /// `throughput × mean latency ÷ connections − 1` (Little's law); 0 is perfect.
+    /// The time that all requests were under way inside the window, by their latencies, ÷ the time
+    /// that the connections were there, − 1 (Little's law); 0 is perfect. It is throughput × mean
+    /// latency ÷ connections − 1, but for the requests that cross an edge of the window, of which
+    /// only the part inside counts.
     pub littles_residual: f64,
-    /// CPU seconds of the busiest worker ÷ the window.
-    pub busiest_thread: f64,
+    /// How busy the driver was, 1 being all it could be: the larger of the busiest worker's CPU
+    /// seconds ÷ the window, and those of all workers ÷ (the window × the CPUs they may run on).
+    pub busy: f64,
     /// CPU seconds of all workers inside the window.
     pub cpu_s: f64,
     /// Peak resident set of the driver process, in bytes.
@@ -280,6 +287,7 @@ impl Errors {
         add(&mut self.connect.other, other.connect.other);
         add(&mut self.read.reset, other.read.reset);
         add(&mut self.read.closed, other.read.closed);
+        add(&mut self.read.other, other.read.other);
         add(&mut self.write, other.write);
         add(&mut self.timeout, other.timeout);
         for (code, count) in &other.status {
@@ -303,7 +311,7 @@ impl Checks {
         if other.littles_residual.abs() > self.littles_residual.abs() {
             self.littles_residual = other.littles_residual;
         }
-        self.busiest_thread = self.busiest_thread.max(other.busiest_thread);
+        self.busy = self.busy.max(other.busy);
         self.cpu_s += other.cpu_s;
         self.peak_rss = self.peak_rss.max(other.peak_rss);
     }
@@ -329,6 +337,8 @@ struct WireLatency {
 /// A histogram that cannot be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum LatencyError {
+    #[error("the histogram's length is not the one in its header")]
+    Length,
     #[error("the histogram is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
     #[error("the histogram is not HdrHistogram V2: {0}")]
@@ -413,11 +423,61 @@ impl TryFrom<WireLatency> for Latency {
 
     fn try_from(wire: WireLatency) -> Result<Self, LatencyError> {
         let bytes = BASE64.decode(wire.hdr_v2_base64_ns)?;
+        // The length in its header is allocated before anything is read, so it must be the true one:
+        // cookie, payload length, offset, digits, bounds and ratio are 40 bytes, then the payload.
+        let stated = bytes
+            .get(4..8)
+            .map(|length| u32::from_be_bytes([length[0], length[1], length[2], length[3]]));
+        if stated.map(|length| u64::from(length) + 40) != Some(bytes.len() as u64) {
+            return Err(LatencyError::Length);
+        }
         let histogram = Deserializer::new().deserialize(&mut bytes.as_slice())?;
         // Counts that a sum could overflow were not measured, but a file can hold them.
         if histogram.len() > Self::MOST {
             return Err(LatencyError::Count(histogram.len()));
         }
         Ok(Self(histogram))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_back(bytes: &[u8]) -> Result<Latency, LatencyError> {
+        WireLatency { count: 0, mean_s: 0.0, max_s: 0.0, hdr_v2_base64_ns: BASE64.encode(bytes) }
+            .try_into()
+    }
+
+    fn written() -> Vec<u8> {
+        let mut latency = Latency::new();
+        latency.0.saturating_record(1_234_567);
+        BASE64.decode(WireLatency::from(latency).hdr_v2_base64_ns).unwrap()
+    }
+
+    #[test]
+    fn a_histogram_is_read_back() {
+        let latency = read_back(&written()).unwrap();
+        assert_eq!(latency.count(), 1);
+        assert!((latency.max() / 1.234_567e-3 - 1.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_length_that_is_not_the_true_one_is_refused_before_anything_is_allocated() {
+        let mut bytes = written();
+        bytes[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert!(matches!(read_back(&bytes), Err(LatencyError::Length)));
+        for length in 0..40 {
+            assert!(matches!(read_back(&written()[..length]), Err(LatencyError::Length)));
+        }
+    }
+
+    #[test]
+    fn a_count_that_has_no_positive_is_an_error() {
+        let mut bytes = written();
+        bytes.truncate(40);
+        bytes[4..8].copy_from_slice(&9u32.to_be_bytes());
+        bytes.extend([0xff; 9]);
+        assert!(matches!(read_back(&bytes), Err(LatencyError::Hdr(_))));
     }
 }

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// All connections are open; the load begins.
+    /// All connections that could be opened are; the load begins.
     Load,
     /// The measured window opens.
     Open,
@@ -196,10 +196,16 @@ fn report(args: &Args, load: Load, findings: Vec<Finding>, started_at: jiff::Tim
     let window_s = window as f64 / 1e9;
     let requests = sum(|finding| finding.measured.requests);
     let busiest = findings.iter().map(|finding| finding.cpu.as_secs_f64()).fold(0.0, f64::max);
+    let cpu_s = findings.iter().map(|finding| finding.cpu.as_secs_f64()).sum::<f64>();
+    // Several workers may share a CPU; then none of them can be busy for the whole window.
+    let cpus = thread::available_parallelism().map_or(f64::INFINITY, |cpus| cpus.get() as f64);
     let littles_residual = if window == 0 {
         0.0
     } else {
-        requests as f64 / window_s * latency.mean() / f64::from(args.connections) - 1.0
+        let nanos = |of: fn(&Finding) -> u64| findings.iter().map(of).sum::<u64>() as f64 / 1e9;
+        let under_way = requests as f64 * latency.mean() - nanos(|finding| finding.age_at_open)
+            + nanos(|finding| finding.age_at_close);
+        under_way / (f64::from(args.connections) * window_s) - 1.0
     };
     Report {
         schema: SCHEMA,
@@ -231,8 +237,8 @@ fn report(args: &Args, load: Load, findings: Vec<Finding>, started_at: jiff::Tim
         reconnects: sum(|finding| finding.reconnects),
         checks: Checks {
             littles_residual,
-            busiest_thread: if window == 0 { 0.0 } else { busiest / window_s },
-            cpu_s: findings.iter().map(|finding| finding.cpu.as_secs_f64()).sum(),
+            busy: if window == 0 { 0.0 } else { busiest.max(cpu_s / cpus) / window_s },
+            cpu_s,
             peak_rss: limits::peak_rss(),
         },
         threads: findings

@@ -2,8 +2,6 @@
 //! another thread reads is written here while measuring, but for one progress counter that has a
 //! cache line of its own.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +13,7 @@ use crate::connection::{Connection, Phase, Received};
 use crate::job::{Control, Finding, Job};
 use crate::limits;
 use crate::pace::Nanos;
-use crate::ramp::Ramp;
+use crate::ramp::{Ramp, Retries};
 use crate::report::Latency;
 use crate::request::{FIRST_NUMBER, NUMBERS};
 use crate::response::{Head, HeadCache};
@@ -25,6 +23,8 @@ use crate::transport;
 /// First and longest pause before a connection that failed is opened again.
 const BACKOFF: (Nanos, Nanos) = (1_000_000, 1_000_000_000);
 const EVENTS: usize = 1024;
+/// Reads from one connection before the others have their turn.
+const READS: usize = 16;
 const BUFFER: usize = 64 * 1024;
 /// Longest sleep in the event loop, so that a stop is noticed.
 const NAP: Nanos = 50_000_000;
@@ -61,8 +61,10 @@ pub struct Worker {
     /// Connections in [`Phase::Waiting`].
     waiting: u64,
     ramp: Ramp,
-    /// Connections to open again, and when.
-    retries: BinaryHeap<Reverse<(Nanos, usize)>>,
+    /// Proven connections to open again; the others are in the ramp.
+    retries: Retries,
+    /// Connections whose sockets hold more than was read in one go, and whether they are closing.
+    unread: Vec<(usize, bool)>,
     next_sweep: Nanos,
     established: u32,
     reconnects: u64,
@@ -71,6 +73,8 @@ pub struct Worker {
     window_ended: Nanos,
     cpu_began: Duration,
     cpu: Duration,
+    age_at_open: Nanos,
+    age_at_close: Nanos,
 }
 
 impl Worker {
@@ -94,7 +98,8 @@ impl Worker {
             connect: Latency::new(),
             sent: 0,
             waiting: 0,
-            retries: BinaryHeap::new(),
+            retries: Retries::default(),
+            unread: Vec::new(),
             next_sweep: 0,
             established: 0,
             reconnects: 0,
@@ -103,6 +108,8 @@ impl Worker {
             window_ended: 0,
             cpu_began: Duration::ZERO,
             cpu: Duration::ZERO,
+            age_at_open: 0,
+            age_at_close: 0,
             job,
             control,
         })
@@ -125,15 +132,26 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
+            for (index, closing) in std::mem::take(&mut self.unread) {
+                self.on_readable(index, closing, &mut buffer);
+            }
             for event in &events {
                 let Token(index) = event.token();
-                if event.is_writable() || event.is_error() {
+                let writable = event.is_writable() || event.is_error();
+                let connecting = self.connections[index].phase == Phase::Connecting;
+                if writable && connecting {
                     self.on_writable(index);
                 }
                 if event.is_readable() || event.is_read_closed() || event.is_error() {
                     self.on_readable(index, event.is_read_closed(), &mut buffer);
                 }
+                // After reading: a server may answer and close before it has read all of a request,
+                // and then the answer counts, not that the rest could not be written.
+                if writable && !connecting {
+                    self.on_writable(index);
+                }
             }
+            self.sweep_when_due(events.iter().count() < EVENTS);
         }
     }
 
@@ -143,15 +161,13 @@ impl Worker {
             self.stop(now);
         }
         self.keep_time(now);
-        while let Some(&Reverse((due, index))) = self.retries.peek()
-            && due <= now
-        {
-            self.retries.pop();
+        while let Some(index) = self.retries.next(now) {
             self.open(index, now);
         }
-        if now >= self.next_sweep {
-            self.sweep(now);
-            self.next_sweep = now + (self.job.timeout / 10).clamp(1_000_000, 250_000_000);
+        while self.ramp.has_room()
+            && let Some(index) = self.ramp.retries.next(now)
+        {
+            self.open(index, now);
         }
         match self.stage {
             Stage::Ramp => self.ramp(now),
@@ -174,12 +190,27 @@ impl Worker {
         }
     }
 
+    /// Looks for what is too old. Only when `caught_up`, that is when no answer can be waiting in a
+    /// socket for its turn: what the driver is late to read is not the server's fault. A driver that
+    /// never catches up looks all the same, a timeout later.
+    fn sweep_when_due(&mut self, caught_up: bool) {
+        let now = self.control.now();
+        let due = if caught_up { self.next_sweep } else { self.next_sweep + self.job.timeout };
+        if now >= due {
+            self.sweep(now);
+            self.next_sweep = now + (self.job.timeout / 10).clamp(1_000_000, 250_000_000);
+        }
+    }
+
     fn answered(&self) -> u64 {
         self.tally.requests + self.before.as_ref().map_or(0, |before| before.requests)
     }
 
     /// How long the event loop may sleep.
     fn nap(&self, now: Nanos) -> Duration {
+        if !self.unread.is_empty() {
+            return Duration::ZERO;
+        }
         let mut until = now
             + match self.stage {
                 Stage::Wait => SHORT_NAP,
@@ -188,7 +219,10 @@ impl Worker {
         if self.stage != Stage::Wait {
             until = until.min(self.stage_ends);
         }
-        if let Some(&Reverse((due, _))) = self.retries.peek() {
+        if let Some(due) = self.retries.due() {
+            until = until.min(due);
+        }
+        if let Some(due) = self.ramp.retries.due().filter(|_| self.ramp.has_room()) {
             until = until.min(due);
         }
         until = until.min(self.next_sweep);
@@ -203,7 +237,9 @@ impl Worker {
         if self.ramp.is_over() || now >= self.stage_ends {
             self.stage = Stage::Wait;
             // What the ramp never came to is tried while the load runs.
-            self.retries.extend(self.ramp.rest().map(|index| Reverse((now, index))));
+            for index in self.ramp.rest() {
+                self.ramp.retries.add(now, index);
+            }
             self.control.ready.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -217,7 +253,8 @@ impl Worker {
             for index in 0..self.connections.len() {
                 if self.connections[index].phase == Phase::Idle {
                     self.established += 1;
-                    self.send(index, now);
+                    // Each its own moment: thousands of writes take longer than many a request.
+                    self.send(index, self.control.now());
                 }
             }
         }
@@ -241,6 +278,7 @@ impl Worker {
             let measured = Tally::starting(self.window_began);
             self.before = Some(std::mem::replace(&mut self.tally, measured));
             self.cpu_began = limits::thread_cpu();
+            self.age_at_open = self.age(self.window_began);
         }
         if self.stage == Stage::Measure && now >= self.stage_ends {
             self.close_window(self.stage_ends);
@@ -254,6 +292,13 @@ impl Worker {
         self.cpu = limits::thread_cpu().saturating_sub(self.cpu_began);
         self.tally.close_tenths(at);
         self.in_flight_at_end = self.waiting;
+        self.age_at_close = self.age(at);
+    }
+
+    /// How long, in all, the requests in flight have been so at `moment`.
+    fn age(&self, moment: Nanos) -> Nanos {
+        let waiting = self.connections.iter().filter(|one| one.phase == Phase::Waiting);
+        waiting.map(|one| moment.saturating_sub(one.since)).sum()
     }
 
     /// Ends the run early; a window that is open closes now.
@@ -285,9 +330,6 @@ impl Worker {
         }
         if !self.connections[index].proven {
             self.ramp.opens();
-        }
-        if self.stage == Stage::Measure {
-            self.reconnects += 1;
         }
         let address = self.job.targets[self.connections[index].target].address;
         let opened = transport::connect(address).and_then(|mut stream| {
@@ -321,6 +363,9 @@ impl Worker {
                     connection.phase = Phase::Idle;
                     let proven = connection.proven;
                     self.keep_time(now);
+                    if proven && self.stage == Stage::Measure {
+                        self.reconnects += 1;
+                    }
                     let prove = !proven && self.stage != Stage::Drain;
                     if prove || self.is_loading() {
                         self.send(index, now);
@@ -341,7 +386,7 @@ impl Worker {
 
     #[inline]
     fn on_readable(&mut self, index: usize, closing: bool, buffer: &mut [u8]) {
-        loop {
+        for _ in 0..READS {
             let connection = &mut self.connections[index];
             // A connect that fails is reported by `on_writable`.
             if matches!(connection.phase, Phase::Closed | Phase::Connecting) {
@@ -354,7 +399,7 @@ impl Worker {
             match received {
                 Err(failure) => return self.fail(index, failure, now),
                 Ok((Received::Nothing, ..)) => return,
-                Ok((Received::Closed, ..)) => return self.reopen(index, now),
+                Ok((Received::Closed, ..)) => return self.closed_while_idle(index, now),
                 Ok((Received::Part, count, more)) => {
                     self.count_bytes(count);
                     let since = self.connections[index].since;
@@ -374,6 +419,8 @@ impl Worker {
                 }
             }
         }
+        // Edge-triggered: what is left in the socket is not told of again.
+        self.unread.push((index, closing));
     }
 
     /// Bytes that are read after the window closed count for nothing.
@@ -394,6 +441,8 @@ impl Worker {
         connection.phase = Phase::Idle;
         self.waiting -= 1;
         match verdict {
+            // Too late is too late, whether or not somebody looked in between.
+            Ok(()) if latency >= self.job.timeout => self.tally.fail(Failure::Timeout),
             Ok(()) if self.stage != Stage::Drain => self.tally.success(now, latency),
             Ok(()) => {}
             // Bytes too many say that the framing is off, which then is the one thing to report.
@@ -408,7 +457,8 @@ impl Worker {
             self.fail(index, Failure::Protocol, now);
             return false;
         }
-        if !head.keep_alive {
+        // After half a request there can be no other on the same connection (RFC 9112 §9.6).
+        if !head.keep_alive || self.connections[index].has_unsent() {
             self.reopen(index, now);
             return false;
         }
@@ -434,10 +484,29 @@ impl Worker {
         }
     }
 
-    /// The server closed a connection on which nothing was in flight: as is its right.
+    /// The connection is over and nothing was in flight on it: no failure.
     fn reopen(&mut self, index: usize, now: Nanos) {
         self.connections[index].close();
         self.open(index, now);
+    }
+
+    /// The server closed a connection on which nothing was in flight: as is its right. A pause, as
+    /// one that does so at once would be connected to without end.
+    #[cold]
+    fn closed_while_idle(&mut self, index: usize, now: Nanos) {
+        let connection = &mut self.connections[index];
+        connection.close();
+        connection.failures += 1;
+        self.retry(index, now);
+    }
+
+    /// Opens a connection again after a pause that grows with its failures.
+    fn retry(&mut self, index: usize, now: Nanos) {
+        let connection = &self.connections[index];
+        let (first, longest) = BACKOFF;
+        let pause = (first << connection.failures.saturating_sub(1).min(20)).min(longest);
+        let retries = if connection.proven { &mut self.retries } else { &mut self.ramp.retries };
+        retries.add(now + pause, index);
     }
 
     /// Counts a failure, closes the connection and opens it again after a pause.
@@ -455,9 +524,7 @@ impl Worker {
         if !connection.proven {
             self.ramp.fails(failures);
         }
-        let (first, longest) = BACKOFF;
-        let pause = (first << (failures - 1).min(20)).min(longest);
-        self.retries.push(Reverse((now + pause, index)));
+        self.retry(index, now);
     }
 
     fn finish(mut self) -> Finding {
@@ -481,6 +548,8 @@ impl Worker {
             unanswered: if self.window_ended == 0 { 0 } else { self.waiting },
             reconnects: self.reconnects,
             cpu: self.cpu,
+            age_at_open: self.age_at_open,
+            age_at_close: self.age_at_close,
         }
     }
 }

@@ -427,6 +427,25 @@ fn resets_while_the_request_is_written() {
 }
 
 #[test]
+fn an_answer_before_the_request_is_written_ends_the_connection_and_nothing_else() {
+    // Every connection carries one request: what a second one began with must never follow half of
+    // the first.
+    let server = Server::narrow(|peer| {
+        if peer.read() {
+            peer.right(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            peer.stall();
+        }
+    });
+    let body = "x".repeat(120_000);
+    let report = measure(
+        &server,
+        driver(&[&server.url(), "--json", "-c4", "-t1", "-d200ms", "-mPOST", "-b", &body]),
+    );
+    assert!(report.requests > 0 && report.reconnects > 0);
+    assert_eq!(report.errors, Errors::default());
+}
+
+#[test]
 fn a_request_that_takes_several_writes_arrives_whole() {
     let server = Server::narrow(|peer| {
         while let Some(request) = peer.request() {

@@ -5,12 +5,15 @@ use std::marker::PhantomData;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use contract::{Codec, Options, Ping, SerdeJson, SimdJson, is_json};
 use tokio::net::TcpListener;
+
+/// Made once: from a `&str`, each answer would make its own.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse_for(env!("CARGO_PKG_NAME"));
@@ -51,6 +54,6 @@ impl<C: Codec, S: Send + Sync> FromRequest<S> for Json<C> {
 
 impl<C: Codec> IntoResponse for Json<C> {
     fn into_response(self) -> Response {
-        ([(CONTENT_TYPE, "application/json")], C::encode(self.0)).into_response()
+        ([(CONTENT_TYPE, JSON)], C::encode(self.0)).into_response()
     }
 }

@@ -8,10 +8,11 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::config::manifest::Manifest;
 use crate::config::workspace::Workspace;
-use crate::host::capacity::{RESERVE, instances_needed};
+use crate::host::capacity::{Capacity, RESERVE};
 use crate::host::placement::Placement;
 use crate::host::{Host, cpu, net};
 use crate::server::build;
+use crate::text::plural;
 
 /// What the Rust servers ask of `listen`.
 const BACKLOG: u64 = 4096;
@@ -122,12 +123,14 @@ fn descriptors(host: &Host, connections: u32) -> Finding {
         return finding(Mark::Bad, about, text);
     }
     let limits = format!("soft limit {soft} (raised to the hard one as needed), hard limit {hard}");
-    match instances_needed(connections, hard) {
-        1 => finding(Mark::Ok, about, limits),
-        needed => {
+    let capacity = Capacity { descriptors: hard, ..Capacity::of_host() };
+    match (capacity.instances(connections), capacity.driver_threads(connections, 1)) {
+        (1, 1) => finding(Mark::Ok, about, limits),
+        (instances, threads) => {
             let text = format!(
-                "{limits}: {connections} connections need {needed} instances of a server and \
-                 {needed} threads of the driver; {RAISE}"
+                "{limits}: {connections} connections take {} and {}; {RAISE}",
+                plural(instances, "server instance"),
+                plural(threads, "driver thread")
             );
             finding(Mark::Warn, about, text)
         }
@@ -269,6 +272,7 @@ mod tests {
             rustc: None,
             commit: None,
             dirty: None,
+            changes: None,
         }
     }
 
@@ -276,7 +280,7 @@ mod tests {
     fn a_low_descriptor_limit_costs_instances_and_a_tiny_one_everything() {
         for (hard, mark, said) in [
             (1 << 20, Mark::Ok, "hard limit 1048576"),
-            (20_000, Mark::Warn, "need 2 instances of a server"),
+            (20_000, Mark::Warn, "take 2 server instances and 2 driver threads"),
             (RESERVE, Mark::Bad, "LimitNOFILE"),
         ] {
             let mut host = host();

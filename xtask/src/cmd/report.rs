@@ -19,7 +19,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(dir) => dir,
         None => store::newest(&Workspace::find(None)?.root.join("results"))?,
     };
-    for path in report::write_all(&dir)? {
+    for path in report::write_all(&dir)?.0 {
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)

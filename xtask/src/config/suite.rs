@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use driver::args::positive_duration;
+use driver::args::{duration, positive_duration};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::suggest;
@@ -27,7 +27,8 @@ pub struct Suite {
     /// Length of the measured window.
     #[serde(deserialize_with = "duration_value")]
     pub duration: Duration,
-    #[serde(deserialize_with = "duration_value")]
+    /// Load before it; may be none.
+    #[serde(deserialize_with = "warmup_value")]
     pub warmup: Duration,
     /// A request older than this is an error.
     #[serde(deserialize_with = "duration_value")]
@@ -96,6 +97,11 @@ fn at_least_one(suite: &str, key: &str, values: &[u32]) -> Result<(), Invalid> {
 fn duration_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     positive_duration(&text).map_err(serde::de::Error::custom)
+}
+
+fn warmup_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    duration(&text).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

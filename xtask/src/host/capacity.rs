@@ -13,7 +13,7 @@ pub const RESERVE: u64 = 64;
 const MEMORY_PER_CONNECTION: u64 = 48 * 1024;
 
 /// Server processes that `connections` need when each may have `hard_limit` descriptors.
-pub fn instances_needed(connections: u32, hard_limit: u64) -> u32 {
+fn instances_needed(connections: u32, hard_limit: u64) -> u32 {
     let per_instance = hard_limit.saturating_sub(RESERVE).max(1);
     let needed = u64::from(connections).div_ceil(per_instance);
     u32::try_from(needed.max(1)).unwrap_or(u32::MAX)

@@ -4,6 +4,7 @@
 //! kernel) is still a host that can be measured on.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -51,8 +52,10 @@ pub struct Host {
     pub steal_percent: Option<f64>,
     pub rustc: Option<String>,
     pub commit: Option<String>,
-    /// There were changes that are not in the commit.
+    /// Whether tracked files (documents and results aside) differed from the commit.
     pub dirty: Option<bool>,
+    /// What tells one set of such differences from another; `None` when there were none.
+    pub changes: Option<String>,
 }
 
 /// How many files and sockets a process may have open.
@@ -70,7 +73,7 @@ impl Host {
         let cpu_info = cpu_info.as_ref();
         let times = procfs::KernelStats::current().ok().map(|stats| stats.total);
         let load = procfs::LoadAverage::current().ok();
-        let commit = output(root, &["git", "rev-parse", "HEAD"]);
+        let difference = output(root, &["git", "diff", "HEAD", "--", ".", ":!*.md", ":!results"]);
         Self {
             cpu_model: cpu_info.and_then(|info| info.model_name(0).map(str::to_owned)),
             cores: cpu::cores(),
@@ -89,12 +92,9 @@ impl Host {
             steal_s: times.as_ref().and_then(steal),
             steal_percent: times.as_ref().and_then(steal_percent),
             rustc: output(root, &["rustc", "--version"]),
-            dirty: commit
-                .is_some()
-                .then(|| output(root, &["git", "status", "--porcelain"]))
-                .flatten()
-                .map(|changes| !changes.is_empty()),
-            commit,
+            dirty: difference.as_ref().map(|difference| !difference.is_empty()),
+            changes: difference.filter(|text| !text.is_empty()).and_then(|text| hash(root, &text)),
+            commit: output(root, &["git", "rev-parse", "HEAD"]),
         }
     }
 
@@ -115,11 +115,38 @@ impl Host {
         .into_iter()
         .flatten()
         .collect();
-        match differing.is_empty() {
-            true => Ok(()),
-            false => Err(differing.join("; ")),
-        }
+        all_equal(differing)
     }
+
+    /// Whether both are of the same sources and the same compiler. The error lists what differs.
+    pub fn same_code(&self, other: &Self) -> Result<(), String> {
+        fn changes(host: &Host) -> &str {
+            host.changes.as_deref().unwrap_or("none")
+        }
+        let differing = [
+            differs("commit", &self.commit, &other.commit),
+            differs("uncommitted changes", &Some(changes(self)), &Some(changes(other))),
+            differs("compiler", &self.rustc, &other.rustc),
+        ];
+        all_equal(differing.into_iter().flatten().collect())
+    }
+}
+
+fn all_equal(differing: Vec<String>) -> Result<(), String> {
+    match differing.is_empty() {
+        true => Ok(()),
+        false => Err(differing.join("; ")),
+    }
+}
+
+/// git's name for a text.
+fn hash(dir: &Path, text: &str) -> Option<String> {
+    let mut command = Command::new("git");
+    command.args(["hash-object", "--stdin"]).current_dir(dir);
+    let mut git = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    git.stdin.take()?.write_all(text.as_bytes()).ok()?;
+    let hash = String::from_utf8(git.wait_with_output().ok()?.stdout).ok()?;
+    Some(hash.trim().to_owned())
 }
 
 fn differs<T: PartialEq + std::fmt::Debug>(

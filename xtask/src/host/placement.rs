@@ -24,8 +24,8 @@ impl Placement {
     /// Divides the `allowed` CPUs between a server with `server_threads` threads and the driver.
     ///
     /// `cores` lists the CPUs of each physical core; an allowed CPU that is in none counts as a
-    /// core. The server gets whole cores until it has a CPU for each thread, the driver the rest,
-    /// at least one core. The first core is left free when there are enough.
+    /// core. The server gets a CPU for each thread, and the driver none of the same cores; the
+    /// driver gets the rest, at least one core. The first core is left free when there are enough.
     pub fn new(allowed: &[usize], cores: &[Vec<usize>], server_threads: u32) -> Self {
         let cores = allowed_cores(allowed, cores);
         let threads = server_threads as usize;
@@ -83,7 +83,10 @@ fn divide(cores: &[Vec<usize>], threads: usize) -> (Vec<usize>, Vec<usize>) {
     let spare = usize::from(cpus >= CPUS_TO_SPARE_ONE && needed + 2 <= cores.len());
     let server_cores = needed.min(cores.len() - 1 - spare);
     let (server, driver) = cores[spare..].split_at(server_cores);
-    (server.concat(), driver.concat())
+    let mut server = server.concat();
+    // A sibling that is left over stays idle: a second CPU would help a server of one thread.
+    server.truncate(threads.max(1));
+    (server, driver.concat())
 }
 
 #[cfg(test)]
@@ -111,8 +114,8 @@ mod tests {
             ((&[0, 1, 2, 3], single(4)), 1, &[1], &[2, 3]),
             ((&[0, 1, 2, 3], single(4)), 2, &[1, 2], &[3]),
             ((&[0, 1, 2, 3], single(4)), 3, &[0, 1, 2], &[3]),
-            ((&[0, 1, 2, 3], double(2)), 1, &[0, 2], &[1, 3]),
-            ((&[0, 1, 2, 3, 4, 5, 6, 7], double(4)), 1, &[1, 5], &[2, 6, 3, 7]),
+            ((&[0, 1, 2, 3], double(2)), 1, &[0], &[1, 3]),
+            ((&[0, 1, 2, 3, 4, 5, 6, 7], double(4)), 1, &[1], &[2, 6, 3, 7]),
             ((&[2, 5], single(8)), 1, &[2], &[5]),
             ((&[0, 1], vec![]), 1, &[0], &[1]),
         ];

@@ -16,7 +16,7 @@ pub const EXIT_CODE: u8 = 130;
 pub struct Interrupted;
 
 /// From now on the first signal sets the flag, and a second one ends the program at once (its
-/// children are killed by the kernel, see [`crate::server::instance::spawn()`]).
+/// children are killed by the kernel, see [`crate::process::spawn()`]).
 pub fn install() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

@@ -1,5 +1,6 @@
 //! The one way in which long-lived children are started and ended: servers, drivers, builds.
 
+use std::cell::Cell;
 use std::io::{self, BufRead as _, BufReader};
 use std::iter;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -40,6 +41,8 @@ pub enum Stdout {
 #[derive(Debug)]
 pub struct Child {
     process: std::process::Child,
+    /// When it was first asked to end.
+    asked: Cell<Option<Instant>>,
     lines: Receiver<String>,
     tail: Drain,
 }
@@ -98,7 +101,7 @@ pub fn spawn(argv: &[String], dir: &Path, cpus: &[usize], stdout: Stdout) -> io:
     let process = command.spawn()?;
     // Our ends for writing; while they are open the drains do not end.
     drop(command);
-    Ok(Child { process, lines, tail: Drain::new(tail, TAIL) })
+    Ok(Child { process, asked: Cell::new(None), lines, tail: Drain::new(tail, TAIL) })
 }
 
 /// What the child does between fork and exec.
@@ -180,6 +183,9 @@ impl Child {
 
     /// Asks the group to end. Dropping does it too; this lets several end at the same time.
     pub fn terminate(&self) {
+        if self.asked.get().is_none() {
+            self.asked.set(Some(Instant::now()));
+        }
         // It fails only when nobody is left to ask.
         let _ = killpg(self.group(), Signal::SIGTERM);
     }
@@ -188,7 +194,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.terminate();
-        let deadline = Instant::now() + GRACE;
+        let deadline = self.asked.get().unwrap_or_else(Instant::now) + GRACE;
         while self.exited().is_none() && Instant::now() < deadline {
             thread::sleep(POLL);
         }

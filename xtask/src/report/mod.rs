@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::results::store;
-use crate::results::summary::{self, Level};
+use crate::results::summary::{self, Level, Summary};
 use crate::text::plural;
 
 #[cfg(test)]
@@ -14,8 +14,9 @@ mod table;
 pub mod terminal;
 pub mod wrk;
 
-/// Makes every report of a results folder, over those that are there, and returns their paths.
-pub fn write_all(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Makes every report of a results folder, over those that are there. Returns their paths, and what
+/// they were made of.
+pub fn write_all(dir: &Path) -> anyhow::Result<(Vec<PathBuf>, Summary)> {
     let contents = store::read(dir)?;
     let summary = summary::summarise(&contents.run, &contents.samples);
     let reports = [
@@ -28,7 +29,7 @@ pub fn write_all(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
         store::write_atomically(&path, text.as_bytes())?;
         written.push(path);
     }
-    Ok(written)
+    Ok((written, summary))
 }
 
 /// `400 connections, 1 server thread`
@@ -49,10 +50,10 @@ mod tests {
         for sample in fixture::samples() {
             writer.append(&sample).expect("appended");
         }
-        let first = write_all(&dir).expect("written");
+        let first = write_all(&dir).expect("written").0;
         let read = |path: &PathBuf| std::fs::read_to_string(path).expect("readable");
         let texts: Vec<String> = first.iter().map(read).collect();
-        let again: Vec<String> = write_all(&dir).expect("again").iter().map(read).collect();
+        let again: Vec<String> = write_all(&dir).expect("again").0.iter().map(read).collect();
         assert_eq!(texts, again);
     }
 }

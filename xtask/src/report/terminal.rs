@@ -43,6 +43,7 @@ fn figures(figures: &Figures) -> [String; 6] {
     let merged = &figures.merged;
     let half = figures
         .rate_interval
+        .filter(|_| figures.rate > 0.0)
         .map(|interval| format!("{:.1} %", interval.half_width() / figures.rate * 100.0));
     let cpu = figures.server_cpu_us_per_request.map(|cpu| format!("{cpu:.2}"));
     [

@@ -40,6 +40,23 @@ pub struct Options {
     pub seed: u64,
 }
 
+impl Options {
+    /// Whether a run can have these: a file can hold anything.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, seconds) in [
+            ("duration_s", self.duration_s),
+            ("warmup_s", self.warmup_s),
+            ("timeout_s", self.timeout_s),
+        ] {
+            // The driver takes no longer ones either.
+            if !(0.0..=366.0 * 24.0 * 3600.0).contains(&seconds) {
+                return Err(format!("options.{name} is {seconds}, which is no length of time"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A server as it was when the run began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Server {

@@ -136,14 +136,17 @@ impl Drop for Writer {
 }
 
 /// Makes the folder, which may exist if it is empty, and tries whether files can be made in it.
-pub fn claim(dir: &Path) -> Result<()> {
+/// Returns whether it did not exist.
+pub fn claim(dir: &Path) -> Result<bool> {
+    let is_new = !dir.exists();
     fs::create_dir_all(dir).map_err(failed("create", dir))?;
     let mut entries = fs::read_dir(dir).map_err(failed("read", dir))?;
     if entries.next().is_some() {
         return Err(Error::Exists(dir.to_owned()));
     }
     let probe = dir.join(".writable");
-    File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("write in", dir))
+    File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("write in", dir))?;
+    Ok(is_new)
 }
 
 /// Writes a file so that a reader sees the old one or the whole new one.
@@ -160,7 +163,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(failed("write", path))
 }
 
-/// The run in `results` that was created last. Folders without a readable `run.json` are passed by.
+/// The run in `results` that was created last. Folders without a readable `run.json` are passed by,
+/// and so is the reference run, whose reports are part of the project.
 pub fn newest(results: &Path) -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Created {
@@ -176,6 +180,9 @@ pub fn newest(results: &Path) -> Result<PathBuf> {
     entries
         .filter_map(|entry| {
             let dir = entry.ok()?.path();
+            if dir.ends_with("reference") {
+                return None;
+            }
             let bytes = fs::read(dir.join(RUN)).ok()?;
             let run: Created = serde_json::from_slice(&bytes).ok()?;
             Some((run.created_at, dir))
@@ -188,7 +195,9 @@ pub fn newest(results: &Path) -> Result<PathBuf> {
 fn read_run(dir: &Path) -> Result<Run> {
     let path = dir.join(RUN);
     match fs::read(&path) {
-        Ok(bytes) => parse(&bytes).map_err(|reason| Error::Run { path, reason }),
+        Ok(bytes) => parse(&bytes)
+            .and_then(|run: Run| run.options.check().map(|()| run))
+            .map_err(|reason| Error::Run { path, reason }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoRun(dir.to_owned())),
         Err(error) => Err(failed("read", &path)(error)),
     }
@@ -364,6 +373,22 @@ mod tests {
         fs::write(&path, text.replace(key, &format!("{key}AAAA"))).expect("written");
         let error = read(&dir).expect_err("not a histogram").to_string();
         assert!(error.contains("line 1") && error.contains("histogram"), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_no_bench_can_have_begun_is_an_error() {
+        for (seconds, name) in
+            [("-1.0", "duration_s"), ("1e300", "warmup_s"), ("1e19", "timeout_s")]
+        {
+            let (_temp, dir) = filled();
+            let path = dir.join(RUN);
+            let mut run: serde_json::Value =
+                serde_json::from_slice(&fs::read(&path).expect("readable")).expect("JSON");
+            run["options"][name] = seconds.parse::<f64>().expect("a number").into();
+            fs::write(&path, run.to_string()).expect("written");
+            let error = read(&dir).expect_err("no length of time").to_string();
+            assert!(error.contains("run.json") && error.contains(name), "{error}");
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl<'a> Progress<'a> {
         let line = match &sample.outcome {
             Outcome::Measured(measurement) => {
                 let rate = text::count(measurement.driver.rate());
-                let errors = measurement.driver.errors.total();
+                let errors = measurement.driver.errors_in_all();
                 if self.bar.is_some() && errors == 0 {
                     return;
                 }

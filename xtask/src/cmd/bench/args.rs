@@ -98,13 +98,46 @@ impl NewRun {
         Ok(suite)
     }
 
-    /// What makes this run again, in the same order.
-    pub fn command(&self, seed: u64) -> Vec<String> {
+    /// What makes this run again, in the same order and in a folder of its own.
+    pub fn command(&self, seed: u64, workspace: &Workspace) -> Vec<String> {
         let mut command = vec!["cargo".to_owned(), "xtask".to_owned()];
-        command.extend(std::env::args().skip(1));
+        let said = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        command.extend(without(&["--out", "--servers-dir"], said));
         if self.seed.is_none() {
             command.extend(["--seed".to_owned(), seed.to_string()]);
         }
+        if let Some(servers) = workspace.other_servers() {
+            command.extend(["--servers-dir".to_owned(), servers.display().to_string()]);
+        }
         command
+    }
+}
+
+/// The words of a command line but for these options and their values.
+fn without<'a>(
+    options: &'a [&str],
+    words: impl Iterator<Item = String> + 'a,
+) -> impl Iterator<Item = String> + 'a {
+    let mut is_value = false;
+    words.filter(move |word| {
+        if std::mem::take(&mut is_value) {
+            return false;
+        }
+        is_value = options.contains(&word.as_str());
+        let (name, _) = word.split_once('=').unwrap_or((word, ""));
+        !options.contains(&name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_dropped_with_their_values() {
+        let words = "bench --out a --quick --servers-dir=b --rounds 2 --out=c";
+        let kept: Vec<_> =
+            without(&["--out", "--servers-dir"], words.split(' ').map(str::to_owned)).collect();
+        assert_eq!(kept.join(" "), "bench --quick --rounds 2");
     }
 }

@@ -28,8 +28,8 @@ use crate::run::progress::whole_seconds;
 use crate::server::prepare::Preparation;
 use crate::text::plural;
 
-/// Samples in a plan: far more than anybody waits for, and few enough to be kept in memory.
-const MOST_SAMPLES: u64 = 100_000;
+/// Samples in a plan: hours of them. A report needs about half a megabyte for each.
+const MOST_SAMPLES: u64 = 5_000;
 
 pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let interrupt = interrupt::install()?;
@@ -74,21 +74,24 @@ fn start(args: &NewRun, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow
     let created_at = jiff::Timestamp::now();
     let id = created_at.strftime("%Y%m%d-%H%M%S").to_string();
     let dir = args.out.clone().unwrap_or_else(|| workspace.root.join("results").join(&id));
+    let command = args.command(seed, workspace);
     // Before the build, so that nobody waits minutes to learn that the folder cannot be written.
-    store::claim(&dir)?;
+    let is_ours = store::claim(&dir)?;
 
     let preparation =
         Preparation { workspace, scenario: &suite.scenario, cpus: &placement.server, interrupt };
     let (driver, prepared) = preparation.all(&servers).inspect_err(|_| {
-        // Nothing is lost: only a folder that is still empty can be removed so.
-        let _ = std::fs::remove_dir(&dir);
+        if is_ours {
+            // It is still empty, or this fails.
+            let _ = std::fs::remove_dir(&dir);
+        }
     })?;
     let plan: Vec<Step> = plan.into_iter().filter(|step| is_measurable(&prepared, step)).collect();
     let run = Run {
         schema: SCHEMA,
         id,
         created_at,
-        command: args.command(seed),
+        command,
         options,
         host,
         placement,
@@ -114,20 +117,21 @@ fn resume(dir: &Path, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
             dir.display()
         );
     }
-    if run.host.commit != host.commit {
-        let name = |commit: &Option<String>| commit.clone().unwrap_or_else(|| "unknown".into());
+    if let Err(difference) = run.host.same_code(&host) {
         bail!(
-            "{} was begun at commit {}, and this is {}; check that commit out, or start a new run \
-             with `cargo xtask bench`",
-            dir.display(),
-            name(&run.host.commit),
-            name(&host.commit)
+            "{} was begun with other sources ({difference}), and its rows would be of both; go back \
+             to those, or start a new run with `cargo xtask bench`",
+            dir.display()
         );
     }
     let done: HashSet<&Step> = contents.samples.iter().map(|sample| &sample.step).collect();
     let left: Vec<Step> = run.plan.iter().filter(|step| !done.contains(step)).cloned().collect();
     let names: Vec<String> = run.servers.iter().map(|server| server.name.clone()).collect();
     let servers = manifest::select(workspace.servers()?, &names, &[])?;
+    let capacity = Capacity::of_host();
+    for step in &left {
+        capacity.check(step.cell.connections)?;
+    }
     eprintln!("{} of {} samples are there; {} to go", done.len(), run.plan.len(), left.len());
     let sitting = Sitting { dir, run: &run, servers: &servers, workspace, interrupt };
     let driver = match sitting.build_again(&left) {
@@ -135,7 +139,7 @@ fn resume(dir: &Path, workspace: &Workspace, interrupt: &AtomicBool) -> anyhow::
         Err(Failure::Interrupted(_)) => return Ok(sitting.stopped(done.len())),
         Err(Failure::Problem(problem)) => bail!("{problem}"),
     };
-    sitting.finish(&left, &driver, Capacity::of_host(), &mut writer)
+    sitting.finish(&left, &driver, capacity, &mut writer)
 }
 
 fn is_measurable(prepared: &[Server], step: &Step) -> bool {

@@ -12,9 +12,9 @@ use crate::host::capacity::Capacity;
 use crate::process::failure::Failure;
 use crate::process::interrupt;
 use crate::report;
-use crate::results::record::{Outcome, Run, Step};
-use crate::results::store::{self, Writer};
-use crate::results::summary;
+use crate::results::record::{Run, Step};
+use crate::results::store::Writer;
+use crate::results::summary::Summary;
 use crate::run::measure::Bench;
 use crate::run::progress::Progress;
 use crate::server::build;
@@ -70,8 +70,9 @@ impl Sitting<'_> {
             progress.end(&sample);
         }
         progress.finish();
-        let files = report::write_all(self.dir).context("every sample is stored, but")?;
-        self.conclude(&files)
+        let (files, summary) =
+            report::write_all(self.dir).context("every sample is stored, but")?;
+        Ok(self.conclude(&files, &summary))
     }
 
     /// Says how to go on.
@@ -91,28 +92,15 @@ impl Sitting<'_> {
     }
 
     /// Prints the tables and the files' names. Fails when something could not be measured.
-    fn conclude(&self, files: &[PathBuf]) -> anyhow::Result<ExitCode> {
-        let contents = store::read(self.dir)?;
-        let summary = summary::summarise(&contents.run, &contents.samples);
-        println!("{}", report::terminal::render(&summary));
+    fn conclude(&self, files: &[PathBuf], summary: &Summary) -> ExitCode {
+        println!("{}", report::terminal::render(summary));
         for file in files {
             println!("{}", file.display());
         }
-        let failed =
-            contents.samples.iter().filter(|sample| matches!(sample.outcome, Outcome::Failed(_)));
-        let failed = failed.count();
-        let unmeasured = self.run.servers.iter().filter(|server| {
-            server.problem.is_some()
-                || server.variants.iter().any(|variant| variant.problem.is_some())
-        });
-        let unmeasured = unmeasured.count();
-        if failed + unmeasured > 0 {
-            eprintln!(
-                "samples that failed: {failed}; servers that were not measured: {unmeasured}; the \
-                 report says why"
-            );
-            return Ok(ExitCode::FAILURE);
+        if summary.failures.is_empty() {
+            return ExitCode::SUCCESS;
         }
-        Ok(ExitCode::SUCCESS)
+        eprintln!("not everything could be measured; report.md says what and why, under Failures");
+        ExitCode::FAILURE
     }
 }

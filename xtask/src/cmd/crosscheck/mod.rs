@@ -19,6 +19,7 @@ use crate::config::workspace::Workspace;
 use crate::host;
 use crate::host::capacity::Capacity;
 use crate::host::placement::Placement;
+use crate::process::failure::Failure;
 use crate::process::interrupt;
 use crate::process::{Stdout, spawn};
 use crate::results::stats;
@@ -92,8 +93,9 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     build::server(&server, &interrupt)?;
     let allowed = host::cpu::allowed();
     let spare = (allowed.len() as u32).saturating_sub(args.threads).max(1);
-    let server_threads = args.server_threads.unwrap_or(spare);
-    let placement = Placement::new(&allowed, &host::cpu::cores(), server_threads);
+    let placement =
+        Placement::new(&allowed, &host::cpu::cores(), args.server_threads.unwrap_or(spare));
+    let server_threads = args.server_threads.unwrap_or(placement.server.len() as u32);
     for warning in &placement.warnings {
         println!("WARNING: {warning}");
     }
@@ -209,7 +211,8 @@ impl Crosscheck<'_> {
         argv.extend(["-t".into(), self.args.threads.to_string(), self.url.clone()]);
         let before = children_cpu()?;
         let child = spawn(&argv, Path::new("/"), self.cpus, Stdout::Lines)?;
-        let finished = child.wait_while(|| interrupt::check(self.interrupt))?;
+        let finished =
+            child.wait_while(|| interrupt::check(self.interrupt)).map_err(Failure::from)?;
         // The server still runs, so the generator is the only child that was waited for.
         let cpu_s = children_cpu()? - before;
         ensure!(

@@ -12,12 +12,15 @@ pub fn section(summary: &Summary) -> String {
          - 95 % interval: of the median, from order statistics. Rate ÷ first row's: geometric mean \
          of the rounds' ratios with its 95 % interval.\n\
          - Connections: open in the worst round. Processes: server processes that shared them, on \
-         the same CPUs; more than one only when the descriptor limit forces it.\n\
+         the same CPUs; more than one only when the descriptor limit or the ports of one address \
+         force it.\n\
          - Server CPU/request, cores, peak RSS: of all processes of the server inside the measured \
          window, by the operating system's count; RSS/connection is peak RSS ÷ connections, the \
          program itself included.\n\
-         - Driver CPU: the busiest driver thread in its busiest round, of one core. Little's law: \
-         throughput × mean latency ÷ connections − 1 in the worst round.\n",
+         - Driver CPU: of what the driver could use, by its busiest thread or by all on their CPUs, \
+         in its busiest round. Little's law: \
+         throughput × mean latency ÷ connections − 1 in the worst round, a request that crosses an \
+         edge of the window counted for its part inside.\n",
     );
     let marks: BTreeSet<Mark> = summary
         .levels

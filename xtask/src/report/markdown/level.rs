@@ -122,7 +122,7 @@ fn cost_figures(row: &Row, figures: &Figures) -> [String; 8] {
         format!("{:.2}", figures.server_cores),
         text::bytes(rss),
         text::bytes(rss / connections),
-        format!("{:.0} %", 100.0 * merged.checks.busiest_thread),
+        format!("{:.0} %", 100.0 * merged.checks.busy),
         format!("{:+.2} %", 100.0 * merged.checks.littles_residual),
     ]
 }

@@ -15,13 +15,17 @@ use crate::text::{cpus, plural, shell, thousands};
 const HOW_TO_READ: &str = "\
 Each row is one server with one JSON codec. Requests/s is the median over the rounds, each with a \
 freshly started server; every answer was checked against its own request, and only correct ones \
-count. Rows share a rank (`2=`) unless one is faster round by round (paired t-test, p < 0.05 after \
-Holm's correction for all pairs, and by more than 1 %), so the order within a rank means nothing. \
+count. A row's rank is one more than the number of rows that are faster beyond doubt (paired by \
+round, t-test, p < 0.05 after Holm's correction for all pairs, and by more than 1 %): the order \
+within a rank (`2=`) means nothing, and neighbouring ranks need not differ from one another. \
 Latency is of a closed loop: each connection sends its next request as soon as it has its answer, so \
 a latency is that of a server at its own full load and grows with the connections; it is not what a \
 lightly loaded server would show. A row with a mark is not to be taken at face value: the marks are \
 explained below the tables.
 ";
+
+/// Between two samples of one sitting there is never as much.
+const LONG_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 pub fn render(contents: &Contents, summary: &Summary) -> serde_json::Result<String> {
     let run = &contents.run;
@@ -82,6 +86,16 @@ fn warnings(contents: &Contents, summary: &Summary) -> String {
         warnings.push(format!(
             "{} in samples.jsonl belong to no step of the plan in run.json; left out.",
             plural(summary.unplanned as f64, "sample")
+        ));
+    }
+    let mut moments: Vec<_> = contents.samples.iter().map(|sample| sample.started_at).collect();
+    moments.sort();
+    let pauses = moments.windows(2).filter(|pair| pair[1].duration_since(pair[0]) > LONG_PAUSE);
+    let pauses = pauses.count();
+    if pauses > 0 {
+        warnings.push(format!(
+            "Taken in {} with more than an hour between them; a host can change meanwhile.",
+            plural(pauses as f64 + 1.0, "sitting")
         ));
     }
     if !summary.failures.is_empty() {

@@ -66,8 +66,8 @@ impl Mark {
                     .into()
             }
             Self::DriverBound => format!(
-                "a driver thread used at least {:.0} % of a core while the server had CPU time \
-                 left: the driver was the limit, and the server can do more than shown.",
+                "the driver used at least {:.0} % of the CPU time it could have while the server \
+                 had some left: the driver was the limit, and the server can do more than shown.",
                 100.0 * Checks::BUSY
             ),
             Self::LittlesLaw => format!(
@@ -118,11 +118,12 @@ pub fn of(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
         figures.rate_interval.is_some_and(|i| i.half_width() > WIDEST_SPREAD * figures.rate),
     );
     // The most that the server could use; below it, the server was waiting for the driver.
-    let cores = (row.cell.threads as usize).min(run.placement.server.len()) as f64;
+    let serving = row.cell.threads as usize * figures.instances as usize;
+    let cores = serving.min(run.placement.server.len()) as f64;
     mark(
         Mark::DriverBound,
         measured.iter().any(|m| {
-            m.driver.checks.busiest_thread >= Checks::BUSY
+            m.driver.checks.busy >= Checks::BUSY
                 && m.server.cpu_s < Checks::BUSY * cores * m.driver.window_s
         }),
     );
@@ -151,12 +152,12 @@ mod tests {
             [Spread]
         );
         let idle_server = |m: &mut Measurement| {
-            m.driver.checks.busiest_thread = 0.97;
+            m.driver.checks.busy = 0.97;
             m.server.cpu_s = 0.5 * m.driver.window_s;
         };
         assert_eq!(marks_of(idle_server), [DriverBound]);
         let busy_server = |m: &mut Measurement| {
-            m.driver.checks.busiest_thread = 0.97;
+            m.driver.checks.busy = 0.97;
             m.server.cpu_s = m.driver.window_s;
         };
         assert_eq!(marks_of(busy_server), []);

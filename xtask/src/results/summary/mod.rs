@@ -188,9 +188,13 @@ fn figures(measured: &[&Measurement]) -> Option<Figures> {
 
 /// Gives the rows of one level their ranks, and puts them in order.
 fn ranked(rows: Vec<Rated>) -> Vec<Row> {
-    // A row that never answered has no ratio to any other, so it would tie with all of them.
-    let ranks = |row: &Row| row.figures.as_ref().is_some_and(|f| f.rate > 0.0);
-    let (mut fit, unfit): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| ranks(row));
+    // A row that never answered, or in one of several rounds only, cannot be compared with any
+    // other, so it would tie with all of them.
+    let is_fit = |(row, rates): &Rated| {
+        let answered = rates.iter().filter(|rate| **rate > 0.0).count();
+        row.figures.as_ref().is_some_and(|f| f.rate > 0.0) && answered >= rates.len().min(2)
+    };
+    let (mut fit, unfit): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_fit);
     let rates: Vec<Vec<f64>> = fit.iter().map(|(_, rates)| rates.clone()).collect();
     let places = stats::ranks(&rates);
     for ((row, _), place) in fit.iter_mut().zip(&places) {
@@ -266,6 +270,25 @@ mod tests {
             .map(|(server, rank)| (server, rank.place, rank.shared))
             .collect();
         assert_eq!(ranks, [("hyper", 1, false), ("axum", 2, true), ("axum", 2, true)]);
+    }
+
+    #[test]
+    fn a_row_that_one_round_is_left_of_is_not_ranked() {
+        let builder = Builder::new(6).cell("axum", "serde_json", 400, 100_000.0).cell(
+            "hyper",
+            "serde_json",
+            400,
+            150_000.0,
+        );
+        let mut samples = builder.samples;
+        samples.retain(|sample| sample.step.cell.server != "hyper" || sample.step.round == 3);
+        let summary = summarise(&builder.run, &samples);
+        let rows = &summary.levels[0].rows;
+        assert_eq!(
+            (rows[0].cell.server.as_str(), rows[0].rank.map(|r| r.place)),
+            ("axum", Some(1))
+        );
+        assert_eq!((rows[1].cell.server.as_str(), rows[1].rank), ("hyper", None));
     }
 
     #[test]
