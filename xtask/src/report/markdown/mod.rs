@@ -17,7 +17,8 @@ Each row is one server with one JSON codec. Requests/s is the median over the ro
 freshly started server; every answer was checked against its own request, and only correct ones \
 count. A row's rank is one more than the number of rows that are faster beyond doubt (paired by \
 round, t-test, p < 0.05 after Holm's correction for all pairs, and by more than 1 %): the order \
-within a rank (`2=`) means nothing, and neighbouring ranks need not differ from one another. \
+within a rank (`2=`) means nothing, and neighbouring ranks need not differ from one another. No \
+row ranks behind one with a lower rate. \
 Latency is of a closed loop: each connection sends its next request as soon as it has its answer, so \
 a latency is that of a server at its own full load and grows with the connections; it is not what a \
 lightly loaded server would show. A row with a mark is not to be taken at face value: the marks are \

@@ -31,7 +31,7 @@ pub struct Level {
     pub scenario: String,
     pub threads: u32,
     pub connections: u32,
-    /// By rank, then by rate; rows without a rank come last.
+    /// By rate, and so by rank; rows without a rank come last.
     pub rows: Vec<Row>,
 }
 
@@ -195,15 +195,19 @@ fn ranked(rows: Vec<Rated>) -> Vec<Row> {
         row.figures.as_ref().is_some_and(|f| f.rate > 0.0) && answered >= rates.len().min(2)
     };
     let (mut fit, unfit): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_fit);
+    let rate = |row: &Row| row.figures.as_ref().map_or(0.0, |figures| figures.rate);
+    fit.sort_by(|(a, _), (b, _)| rate(b).total_cmp(&rate(a)));
     let rates: Vec<Vec<f64>> = fit.iter().map(|(_, rates)| rates.clone()).collect();
-    let places = stats::ranks(&rates);
+    let mut places = stats::ranks(&rates);
+    // More may be known of a steady row than of one above it that varies. That is no reason to put
+    // the upper one behind.
+    for upper in (1..places.len()).rev() {
+        places[upper - 1] = places[upper - 1].min(places[upper]);
+    }
     for ((row, _), place) in fit.iter_mut().zip(&places) {
         let shared = places.iter().filter(|other| *other == place).count() > 1;
         row.rank = Some(Rank { place: *place, shared });
     }
-    let rate = |row: &Row| row.figures.as_ref().map_or(0.0, |figures| figures.rate);
-    let place = |row: &Row| row.rank.map(|rank| rank.place);
-    fit.sort_by(|(a, _), (b, _)| place(a).cmp(&place(b)).then(rate(b).total_cmp(&rate(a))));
     if let Some(((_, first), others)) = fit.split_first_mut() {
         for (row, rates) in others {
             row.against_first = stats::compare(rates, first);
@@ -270,6 +274,25 @@ mod tests {
             .map(|(server, rank)| (server, rank.place, rank.shared))
             .collect();
         assert_eq!(ranks, [("hyper", 1, false), ("axum", 2, true), ("axum", 2, true)]);
+    }
+
+    #[test]
+    fn no_row_ranks_behind_one_with_a_lower_rate() {
+        let round = std::cell::Cell::new(0);
+        let builder = Builder::new(6)
+            .cell("axum", "serde_json", 400, 150_000.0)
+            .cell("hyper", "serde_json", 400, 110_000.0)
+            .cell("actix-web", "serde_json", 400, 108_000.0)
+            // So unsteady that it cannot be told from axum, as hyper can.
+            .change(|m| {
+                m.driver.window_s *= [1.0, 0.4, 2.0, 1.0, 0.5, 1.9][round.get()];
+                round.set(round.get() + 1);
+            });
+        let summary = summarise(&builder.run, &builder.samples);
+        let rows = summary.levels[0].rows.iter();
+        let ranks: Vec<_> =
+            rows.map(|row| (row.cell.server.as_str(), row.rank.expect("ranked").place)).collect();
+        assert_eq!(ranks, [("axum", 1), ("hyper", 1), ("actix-web", 1)]);
     }
 
     #[test]
