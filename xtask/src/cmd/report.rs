@@ -19,7 +19,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(dir) => dir,
         None => store::newest(&Workspace::find(None)?.root.join("results"))?,
     };
-    for path in report::write_all(&dir)?.0 {
+    let (paths, summary) = report::write_all(&dir)?;
+    println!("{}", report::terminal::render(&summary));
+    for path in paths {
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
