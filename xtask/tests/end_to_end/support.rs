@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,10 +19,22 @@ use tempfile::TempDir;
 const MARKER: &str = "HTTPDYNO_TEST_RUN";
 
 /// Waits for the turn of a test that measures: two at once would only slow each other down.
+///
+/// What they measure is built by the first one, so that no test's patience has to last for that.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
+    static BUILT: Once = Once::new();
     // A test that failed leaves nothing that another could stumble over.
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    BUILT.call_once(|| {
+        // One at a time, as the manifests do: together they would share features.
+        for package in ["driver", "server-axum", "server-hyper"] {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--quiet", "--release", "--package", package]);
+            assert!(cargo.status().expect("cargo runs").success(), "{package} does not build");
+        }
+    });
+    turn
 }
 
 pub fn temp() -> TempDir {
