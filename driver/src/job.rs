@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::pace::{Nanos, Pace};
 use crate::report::Latency;
 use crate::request::Template;
 use crate::scenario::Expect;
 use crate::tally::Tally;
+use crate::window::Window;
 
 /// What one worker is asked to do.
 pub struct Job {
@@ -87,14 +88,7 @@ pub struct Finding {
     pub connect: Latency,
     pub before: Tally,
     pub measured: Tally,
-    /// The window as it was: shorter than asked when the run was stopped, empty when it never
-    /// opened.
-    pub window: Nanos,
-    pub in_flight_at_end: u64,
+    pub window: Window,
     pub unanswered: u64,
     pub reconnects: u64,
-    pub cpu: Duration,
-    /// How long, in all, the requests in flight had been so when the window opened and closed.
-    pub age_at_open: Nanos,
-    pub age_at_close: Nanos,
 }

@@ -18,4 +18,5 @@ pub mod scenario;
 mod tally;
 pub mod text;
 mod transport;
+mod window;
 mod worker;

@@ -192,19 +192,21 @@ fn report(args: &Args, load: Load, findings: Vec<Finding>, started_at: jiff::Tim
     }
     let sum = |of: fn(&Finding) -> u64| findings.iter().map(of).sum::<u64>();
     // The same for all workers, but for the instant at which each noticed an interrupt.
-    let window = findings.iter().map(|finding| finding.window).max().unwrap_or(0);
+    let window = findings.iter().map(|finding| finding.window.length()).max().unwrap_or(0);
     let window_s = window as f64 / 1e9;
     let requests = sum(|finding| finding.measured.requests);
-    let busiest = findings.iter().map(|finding| finding.cpu.as_secs_f64()).fold(0.0, f64::max);
-    let cpu_s = findings.iter().map(|finding| finding.cpu.as_secs_f64()).sum::<f64>();
+    let busiest =
+        findings.iter().map(|finding| finding.window.cpu.as_secs_f64()).fold(0.0, f64::max);
+    let cpu_s = findings.iter().map(|finding| finding.window.cpu.as_secs_f64()).sum::<f64>();
     // Several workers may share a CPU; then none of them can be busy for the whole window.
     let cpus = thread::available_parallelism().map_or(f64::INFINITY, |cpus| cpus.get() as f64);
     let littles_residual = if window == 0 {
         0.0
     } else {
         let nanos = |of: fn(&Finding) -> u64| findings.iter().map(of).sum::<u64>() as f64 / 1e9;
-        let under_way = requests as f64 * latency.mean() - nanos(|finding| finding.age_at_open)
-            + nanos(|finding| finding.age_at_close);
+        let under_way = requests as f64 * latency.mean()
+            - nanos(|finding| finding.window.age_at_open)
+            + nanos(|finding| finding.window.age_at_close);
         under_way / (f64::from(args.connections) * window_s) - 1.0
     };
     Report {
@@ -232,7 +234,7 @@ fn report(args: &Args, load: Load, findings: Vec<Finding>, started_at: jiff::Tim
         latency,
         errors,
         errors_before,
-        in_flight_at_end: sum(|finding| finding.in_flight_at_end),
+        in_flight_at_end: sum(|finding| finding.window.in_flight_at_end),
         unanswered: sum(|finding| finding.unanswered),
         reconnects: sum(|finding| finding.reconnects),
         checks: Checks {
@@ -246,7 +248,7 @@ fn report(args: &Args, load: Load, findings: Vec<Finding>, started_at: jiff::Tim
             .map(|finding| Thread {
                 connections: finding.connections,
                 requests: finding.measured.requests,
-                cpu_s: finding.cpu.as_secs_f64(),
+                cpu_s: finding.window.cpu.as_secs_f64(),
                 per_tenth: finding.measured.per_tenth,
             })
             .collect(),

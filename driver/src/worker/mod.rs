@@ -1,30 +1,29 @@
 //! One thread's share of the load: its connections, its event loop, its numbers. Nothing that
 //! another thread reads is written here while measuring, but for one progress counter that has a
 //! cache line of its own.
+//!
+//! What time brings about is in this file, what the sockets bring about in [`traffic`].
+
+mod traffic;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
-use crate::connection::{Connection, Phase, Received};
+use crate::connection::{Connection, Phase};
 use crate::job::{Control, Finding, Job};
-use crate::limits;
 use crate::pace::Nanos;
 use crate::ramp::{Ramp, Retries};
 use crate::report::Latency;
-use crate::request::{FIRST_NUMBER, NUMBERS};
-use crate::response::{Head, HeadCache};
+use crate::response::HeadCache;
 use crate::tally::{Failure, Tally};
 use crate::transport;
+use crate::window::Window;
 
-/// First and longest pause before a connection that failed is opened again.
-const BACKOFF: (Nanos, Nanos) = (1_000_000, 1_000_000_000);
 const EVENTS: usize = 1024;
-/// Reads from one connection before the others have their turn.
-const READS: usize = 16;
 const BUFFER: usize = 64 * 1024;
 /// Longest sleep in the event loop, so that a stop is noticed.
 const NAP: Nanos = 50_000_000;
@@ -68,13 +67,7 @@ pub struct Worker {
     next_sweep: Nanos,
     established: u32,
     reconnects: u64,
-    in_flight_at_end: u64,
-    window_began: Nanos,
-    window_ended: Nanos,
-    cpu_began: Duration,
-    cpu: Duration,
-    age_at_open: Nanos,
-    age_at_close: Nanos,
+    window: Window,
 }
 
 impl Worker {
@@ -103,13 +96,7 @@ impl Worker {
             next_sweep: 0,
             established: 0,
             reconnects: 0,
-            in_flight_at_end: 0,
-            window_began: 0,
-            window_ended: 0,
-            cpu_began: Duration::ZERO,
-            cpu: Duration::ZERO,
-            age_at_open: 0,
-            age_at_close: 0,
+            window: Window::default(),
             job,
             control,
         })
@@ -273,12 +260,10 @@ impl Worker {
     fn next_stage(&mut self, now: Nanos) {
         if self.stage == Stage::WarmUp && now >= self.stage_ends {
             self.stage = Stage::Measure;
-            self.window_began = self.stage_ends;
-            self.stage_ends += self.job.duration;
-            let measured = Tally::starting(self.window_began);
+            self.window.open(self.stage_ends, &self.connections);
+            let measured = Tally::starting(self.stage_ends);
             self.before = Some(std::mem::replace(&mut self.tally, measured));
-            self.cpu_began = limits::thread_cpu();
-            self.age_at_open = self.age(self.window_began);
+            self.stage_ends += self.job.duration;
         }
         if self.stage == Stage::Measure && now >= self.stage_ends {
             self.close_window(self.stage_ends);
@@ -288,17 +273,8 @@ impl Worker {
 
     fn close_window(&mut self, at: Nanos) {
         self.stage = Stage::Drain;
-        self.window_ended = at;
-        self.cpu = limits::thread_cpu().saturating_sub(self.cpu_began);
+        self.window.close(at, &self.connections);
         self.tally.close_tenths(at);
-        self.in_flight_at_end = self.waiting;
-        self.age_at_close = self.age(at);
-    }
-
-    /// How long, in all, the requests in flight have been so at `moment`.
-    fn age(&self, moment: Nanos) -> Nanos {
-        let waiting = self.connections.iter().filter(|one| one.phase == Phase::Waiting);
-        waiting.map(|one| moment.saturating_sub(one.since)).sum()
     }
 
     /// Ends the run early; a window that is open closes now.
@@ -324,209 +300,6 @@ impl Worker {
         }
     }
 
-    fn open(&mut self, index: usize, now: Nanos) {
-        if matches!(self.stage, Stage::Drain | Stage::Done) {
-            return;
-        }
-        if !self.connections[index].proven {
-            self.ramp.opens();
-        }
-        let address = self.job.targets[self.connections[index].target].address;
-        let opened = transport::connect(address).and_then(|mut stream| {
-            self.poll.registry().register(
-                &mut stream,
-                Token(index),
-                // Both at once and edge-triggered: nothing has to be registered again later.
-                Interest::READABLE | Interest::WRITABLE,
-            )?;
-            Ok(stream)
-        });
-        match opened {
-            Ok(stream) => self.connections[index].connecting(stream, now),
-            Err(error) => self.fail(index, Failure::of_connect(&error), now),
-        }
-    }
-
-    fn on_writable(&mut self, index: usize) {
-        let connection = &mut self.connections[index];
-        match (connection.phase, &connection.stream) {
-            (Phase::Waiting, _) => {
-                if let Err(failure) = connection.send_rest() {
-                    self.fail(index, failure, self.control.now());
-                }
-            }
-            (Phase::Connecting, Some(stream)) => match transport::connected(stream) {
-                Ok(None) => {}
-                Ok(Some(())) => {
-                    let now = self.control.now();
-                    self.connect.0.saturating_record(now - connection.since);
-                    connection.phase = Phase::Idle;
-                    let proven = connection.proven;
-                    self.keep_time(now);
-                    if proven && self.stage == Stage::Measure {
-                        self.reconnects += 1;
-                    }
-                    let prove = !proven && self.stage != Stage::Drain;
-                    if prove || self.is_loading() {
-                        self.send(index, now);
-                    }
-                }
-                Err(error) => {
-                    self.fail(index, Failure::of_connect(&error), self.control.now());
-                }
-            },
-            _ => {}
-        }
-    }
-
-    /// Whether a free connection sends.
-    fn is_loading(&self) -> bool {
-        matches!(self.stage, Stage::WarmUp | Stage::Measure)
-    }
-
-    #[inline]
-    fn on_readable(&mut self, index: usize, closing: bool, buffer: &mut [u8]) {
-        for _ in 0..READS {
-            let connection = &mut self.connections[index];
-            // A connect that fails is reported by `on_writable`.
-            if matches!(connection.phase, Phase::Closed | Phase::Connecting) {
-                return;
-            }
-            let received =
-                connection.receive(buffer, self.job.to_head, &mut self.cache, &mut self.job.expect);
-            let now = self.control.now();
-            self.keep_time(now);
-            match received {
-                Err(failure) => return self.fail(index, failure, now),
-                Ok((Received::Nothing, ..)) => return,
-                Ok((Received::Closed, ..)) => return self.closed_while_idle(index, now),
-                Ok((Received::Part, count, more)) => {
-                    self.count_bytes(count);
-                    let since = self.connections[index].since;
-                    // A body that comes faster than it is read leaves no time for a sweep.
-                    if now.saturating_sub(since) >= self.job.timeout {
-                        return self.fail(index, Failure::Timeout, now);
-                    }
-                    if !more && !closing {
-                        return;
-                    }
-                }
-                Ok((Received::Response { head, surplus }, count, more)) => {
-                    self.count_bytes(count);
-                    if !self.answer(index, head, surplus, now) || (!more && !closing) {
-                        return;
-                    }
-                }
-            }
-        }
-        // Edge-triggered: what is left in the socket is not told of again.
-        self.unread.push((index, closing));
-    }
-
-    /// Bytes that are read after the window closed count for nothing.
-    #[inline]
-    fn count_bytes(&mut self, count: usize) {
-        if self.stage != Stage::Drain {
-            self.tally.bytes_read += count as u64;
-        }
-    }
-
-    /// A complete response was parsed at `now`. Returns whether the connection goes on.
-    #[inline]
-    fn answer(&mut self, index: usize, head: Head, surplus: bool, now: Nanos) -> bool {
-        let connection = &mut self.connections[index];
-        let verdict = connection.judge(head, &self.job.expect);
-        let latency = now.saturating_sub(connection.since);
-        let failures = std::mem::take(&mut connection.failures);
-        connection.phase = Phase::Idle;
-        self.waiting -= 1;
-        match verdict {
-            // Too late is too late, whether or not somebody looked in between.
-            Ok(()) if latency >= self.job.timeout => self.tally.fail(Failure::Timeout),
-            Ok(()) if self.stage != Stage::Drain => self.tally.success(now, latency),
-            Ok(()) => {}
-            // Bytes too many say that the framing is off, which then is the one thing to report.
-            Err(_) if surplus => {}
-            Err(failure) => self.tally.fail(failure),
-        }
-        if !connection.proven {
-            connection.proven = true;
-            self.ramp.proves(failures, now);
-        }
-        if surplus {
-            self.fail(index, Failure::Protocol, now);
-            return false;
-        }
-        // After half a request there can be no other on the same connection (RFC 9112 §9.6).
-        if !head.keep_alive || self.connections[index].has_unsent() {
-            self.reopen(index, now);
-            return false;
-        }
-        if self.is_loading() {
-            self.send(index, now);
-        }
-        true
-    }
-
-    /// Sends the next request on a connection that has been free since `free`.
-    #[inline]
-    fn send(&mut self, index: usize, free: Nanos) {
-        let due = self.job.pace.due(free);
-        // Worker i of n takes every n-th number, so that no two requests in flight share one.
-        let number = self.sent * u64::from(self.job.of) + u64::from(self.job.index);
-        let number = FIRST_NUMBER + number % NUMBERS;
-        self.sent += 1;
-        self.waiting += 1;
-        let connection = &mut self.connections[index];
-        let request = self.job.targets[connection.target].request.with(number);
-        if let Err(failure) = connection.send(request, number, due) {
-            self.fail(index, failure, free);
-        }
-    }
-
-    /// The connection is over and nothing was in flight on it: no failure.
-    fn reopen(&mut self, index: usize, now: Nanos) {
-        self.connections[index].close();
-        self.open(index, now);
-    }
-
-    /// The server closed a connection on which nothing was in flight: as is its right. A pause, as
-    /// one that does so at once would be connected to without end.
-    #[cold]
-    fn closed_while_idle(&mut self, index: usize, now: Nanos) {
-        let connection = &mut self.connections[index];
-        connection.close();
-        connection.failures += 1;
-        self.retry(index, now);
-    }
-
-    /// Opens a connection again after a pause that grows with its failures.
-    fn retry(&mut self, index: usize, now: Nanos) {
-        let connection = &self.connections[index];
-        let (first, longest) = BACKOFF;
-        let pause = (first << connection.failures.saturating_sub(1).min(20)).min(longest);
-        let retries = if connection.proven { &mut self.retries } else { &mut self.ramp.retries };
-        retries.add(now + pause, index);
-    }
-
-    /// Counts a failure, closes the connection and opens it again after a pause.
-    #[cold]
-    fn fail(&mut self, index: usize, failure: Failure, now: Nanos) {
-        self.keep_time(now);
-        self.tally.fail(failure);
-        let connection = &mut self.connections[index];
-        if connection.phase == Phase::Waiting {
-            self.waiting -= 1;
-        }
-        connection.close();
-        connection.failures += 1;
-        let failures = connection.failures;
-        if !connection.proven {
-            self.ramp.fails(failures);
-        }
-        self.retry(index, now);
-    }
-
     fn finish(mut self) -> Finding {
         for stream in self.connections.iter().filter_map(|connection| connection.stream.as_ref()) {
             transport::abandon(stream);
@@ -543,13 +316,9 @@ impl Worker {
             connect: self.connect,
             before,
             measured,
-            window: self.window_ended - self.window_began,
-            in_flight_at_end: self.in_flight_at_end,
-            unanswered: if self.window_ended == 0 { 0 } else { self.waiting },
+            unanswered: if self.window.is_closed() { self.waiting } else { 0 },
+            window: self.window,
             reconnects: self.reconnects,
-            cpu: self.cpu,
-            age_at_open: self.age_at_open,
-            age_at_close: self.age_at_close,
         }
     }
 }
