@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::suggest;
 use crate::config::toml_file::{self, FileError, Invalid};
-use crate::conformance;
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -66,9 +65,9 @@ fn parse(file: &Path, source: &str) -> Result<BTreeMap<String, Suite>, FileError
 /// What the types cannot say.
 fn check(file: &Suites) -> Result<(), Invalid> {
     for (name, suite) in &file.suites {
-        let scenarios = conformance::scenarios();
+        let scenarios = driver::scenario::NAMES;
         if !scenarios.contains(&suite.scenario.as_str()) {
-            let hint = suggest::hint(&suite.scenario, scenarios);
+            let hint = suggest::hint(&suite.scenario, &scenarios);
             let message = format!("there is no scenario `{}`; {hint}", suite.scenario);
             return Err(Invalid::at(&["suites", name, "scenario"], message));
         }

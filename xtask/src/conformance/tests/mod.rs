@@ -172,6 +172,8 @@ fn every_case_has_a_name_of_its_own() {
         }
     }
     assert_eq!(scenarios().len(), SCENARIOS.len());
+    // What the driver can ask of a server, a server can be checked for.
+    assert_eq!(scenarios(), driver::scenario::NAMES);
 }
 
 fn found(case: &str, level: Level, misses: bool, declared: bool) -> CaseResult {
