@@ -1,8 +1,9 @@
 //! httpdyno's load driver: as many connections as asked for, every answer checked against its own
 //! request, and latencies that agree with Little's law.
 //!
-//! The binary `driver` is a thin `main` over this library; the harness links it for [`report`]
-//! (the data model of one driver run), [`text`] (wrk's layout) and [`args::duration`].
+//! The binary `driver` is a thin `main` over this library. The harness links it for what both must
+//! agree on: the data model of a run ([`report`]), its events ([`run::Event`]), wrk's layout
+//! ([`text`]), the scenarios' names, the parsers of counts and times, and the descriptor reserve.
 
 pub mod args;
 mod connection;
