@@ -1,6 +1,6 @@
 //! What is asked of a server, and which answer is the right one.
 //!
-//! The rest of the driver knows [`Exchange`]s only; what a ping is stands in [`ping`].
+//! The rest of the driver knows [`Exchange`]s only; what a ping is stands in `ping.rs`.
 
 mod ping;
 
