@@ -9,7 +9,7 @@ use std::time::Duration;
 use driver::report::Report;
 use nix::sys::signal::Signal;
 
-use crate::support::{Results, Running, Servers, run, temp, turn, xtask};
+use crate::support::{Results, Running, Servers, built, run, temp, turn, xtask};
 
 /// Two servers × two variants × two connection counts.
 const SAMPLES: usize = 8;
@@ -115,6 +115,7 @@ fn ctrl_c_stops_with_the_command_that_goes_on() {
 
 #[test]
 fn ctrl_c_ends_a_build_and_leaves_no_empty_folder() {
+    built();
     let (_temp, results) = results();
     let servers = Servers::new();
     servers.add("slow", "build = [\"sleep\", \"600\"]\nrun = [\"false\", \"{port}\"]", "");

@@ -19,22 +19,28 @@ use tempfile::TempDir;
 const MARKER: &str = "HTTPDYNO_TEST_RUN";
 
 /// Waits for the turn of a test that measures: two at once would only slow each other down.
-///
-/// What they measure is built by the first one, so that no test's patience has to last for that.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    static BUILT: Once = Once::new();
     // A test that failed leaves nothing that another could stumble over.
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    built();
+    turn
+}
+
+/// Builds all that the tests start. Every test that makes the harness build something calls it
+/// first: cargo builds for one caller at a time, and no test's patience has to last for another's
+/// build.
+pub fn built() {
+    static BUILT: Once = Once::new();
     BUILT.call_once(|| {
+        let servers = ["server-actix-web", "server-axum", "server-hyper", "server-may-minihttp"];
         // One at a time, as the manifests do: together they would share features.
-        for package in ["driver", "server-axum", "server-hyper"] {
+        for package in ["driver"].into_iter().chain(servers) {
             let mut cargo = Command::new(env!("CARGO"));
             cargo.args(["build", "--quiet", "--release", "--package", package]);
             assert!(cargo.status().expect("cargo runs").success(), "{package} does not build");
         }
     });
-    turn
 }
 
 pub fn temp() -> TempDir {
@@ -43,7 +49,7 @@ pub fn temp() -> TempDir {
 
 /// Whether it comes true within a time that only a failing test waits for.
 pub fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    (0..3_000).any(|_| {
+    (0..12_000).any(|_| {
         let holds = condition();
         if !holds {
             thread::sleep(Duration::from_millis(10));

@@ -1,6 +1,6 @@
 //! `verify` on the shipped servers, and on manifests that say other things of them than are true.
 
-use crate::support::{Servers, run, xtask};
+use crate::support::{Servers, built, run, xtask};
 
 /// Lines of a manifest that borrow a shipped server's program.
 fn shipped(package: &str) -> String {
@@ -17,6 +17,7 @@ fn declaring(case: &str) -> String {
 
 #[test]
 fn the_shipped_servers_do_what_the_contract_asks() {
+    built();
     let ended = run(&mut xtask("verify")).succeeds();
     for server in ["actix-web", "axum", "hyper", "may-minihttp"] {
         assert!(ended.stdout.contains(server), "{}", ended.stdout);
@@ -26,6 +27,7 @@ fn the_shipped_servers_do_what_the_contract_asks() {
 
 #[test]
 fn a_manifest_that_does_not_tell_the_truth_is_told_how_to() {
+    built();
     let servers = Servers::new();
     servers
         .add("stale", &shipped("server-hyper"), &declaring("head"))
