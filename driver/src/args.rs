@@ -1,14 +1,24 @@
 //! The command line: what may be said, and what it comes to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{SocketAddr, TcpStream};
+use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use jiff::Timestamp;
 use url::Url;
 
+use crate::pace::HIGHEST_RATE;
+use crate::report::Rate;
 use crate::request::{Request, Template};
 use crate::scenario::{self, Exchange, Expect};
+
+/// The lowest rate: a request in about eleven days.
+const LOWEST_RATE: f64 = 1e-6;
+/// Requests in flight on one connection beyond which it only costs memory.
+const DEEPEST_PIPELINE: u32 = 1024;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +30,11 @@ Examples:
   driver http://127.0.0.1:8001/ http://127.0.0.1:8002/ -c 40000 -t 4 --json
       two instances of one server, the connections spread evenly, the result as JSON
 
-Exit status: 0 measured, 1 nothing could be measured, 2 bad usage, 130 interrupted.";
+  driver http://127.0.0.1:8080/ping -c 100 --rate 20k --scenario ping --deadline 50ms
+      20,000 requests a second, whatever the server does; latency from the scheduled moment
+
+Exit status: 0 measured, 1 nothing could be measured, 2 bad usage, 3 measured but not what was asked
+for (the rate was not reached), 4 the driver was the limit (with --strict), 130 interrupted.";
 
 /// Loads an HTTP/1.1 server and says how many right answers it gave, and how late.
 #[derive(Debug, Parser)]
@@ -35,15 +49,38 @@ pub struct Args {
     /// Threads to send from, each with its own connections and descriptor table
     #[arg(short, long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     pub threads: u32,
+    /// Open loop: send at this rate per second over all connections, whatever the server does; A..B
+    /// goes from A to B while measuring. Latency then counts from the scheduled moment
+    #[arg(short = 'R', long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<Rate>,
     /// How long to measure, e.g. 10s, 500ms, 2m; a bare number is seconds
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
     pub duration: Duration,
     /// How long to load the server before measuring
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub warmup: Duration,
-    /// A request without a complete answer after this long has failed
+    /// A request without a complete answer this long after it was sent has failed
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_duration)]
     pub timeout: Duration,
+    /// A right answer later than this after its request was due counts as an error, and its
+    /// connection goes on [default: none]
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    pub deadline: Option<Duration>,
+    /// Requests that each connection has in flight
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = pipeline)]
+    pub pipeline: u32,
+    /// Open a connection for each request; latency includes opening it
+    #[arg(long, conflicts_with = "pipeline")]
+    pub no_keepalive: bool,
+    /// Whether to open a connection again when it has ended
+    #[arg(long, value_name = "WHEN", default_value = "always")]
+    pub reconnect: Reconnect,
+    /// Begin the load at this time (RFC 3339, or Unix seconds), with all connections open
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub start_at: Option<Timestamp>,
+    /// Be driver I of N that share connections and rate
+    #[arg(long, value_name = "I/N", default_value = "1/1", hide_default_value = true)]
+    pub shard: Shard,
     /// How long opening all connections may take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     pub connect_timeout: Duration,
@@ -62,9 +99,53 @@ pub struct Args {
     /// Print the result as JSON (see FORMAT.md) instead of text in wrk's layout
     #[arg(long)]
     pub json: bool,
+    /// Record the window second by second
+    #[arg(long)]
+    pub intervals: bool,
+    /// Exit with 4 when the driver, not the server, was the limit
+    #[arg(long)]
+    pub strict: bool,
     /// Before the result, say what happens as it happens: one JSON object a line
     #[arg(long, requires = "json")]
     pub progress: bool,
+}
+
+/// Which part of a load that several drivers share this one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    pub of: u32,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, of)| {
+            Some((index.trim().parse::<u32>().ok()?, of.trim().parse::<u32>().ok()?))
+        });
+        match parts {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index: index - 1, of }),
+            _ => Err("expected I/N with I from 1 to N, such as 2/4".into()),
+        }
+    }
+}
+
+/// What happens to a connection that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reconnect {
+    /// It is opened again: at once when the server closed it after an answer, after a growing pause
+    /// when it failed
+    Always,
+    /// It stays closed, and is reported as lost
+    Never,
 }
 
 /// Something in the arguments that cannot be done.
@@ -77,10 +158,14 @@ pub enum UsageError {
     #[error("`{url}` does not resolve: {reason}")]
     Resolve { url: String, reason: String },
     #[error(
-        "{connections} connection{} cannot be spread over {threads} threads: use `-t {connections}` or fewer",
-        if *.connections == 1 { "" } else { "s" }
+        "{connections} connection{} cannot be spread over {threads} threads{}: use `-t {}` or fewer",
+        if *.connections == 1 { "" } else { "s" },
+        if *.shards > 1 { format!(" of {shards} drivers") } else { String::new() },
+        (connections / shards).max(1)
     )]
-    Threads { connections: u32, threads: u32 },
+    Threads { connections: u32, threads: u32, shards: u32 },
+    #[error("--start-at {0} is in the past; it is {1} now")]
+    Past(Timestamp, Timestamp),
 }
 
 /// One target and what is sent to it.
@@ -118,20 +203,58 @@ impl Args {
     /// # Errors
     /// [`UsageError`].
     pub fn load(&self) -> Result<Load, UsageError> {
-        if self.threads > self.connections {
+        let shards = self.shard.of;
+        if u64::from(self.threads) * u64::from(shards) > u64::from(self.connections) {
             return Err(UsageError::Threads {
                 connections: self.connections,
                 threads: self.threads,
+                shards,
             });
+        }
+        let now = Timestamp::now();
+        if let Some(start_at) = self.start_at.filter(|start_at| *start_at < now) {
+            return Err(UsageError::Past(start_at, now));
         }
         let mut exchange = self.exchange();
         exchange.request.headers.extend(self.headers.iter().cloned());
+        if self.no_keepalive {
+            exchange.request.headers.push(("Connection".into(), "close".into()));
+        }
         let endpoints = self
             .urls
             .iter()
             .map(|text| endpoint(text, &exchange.request))
             .collect::<Result<_, _>>()?;
         Ok(Load { endpoints, method: exchange.request.method, expect: exchange.expect })
+    }
+
+    /// Connections of this driver, which may be one of several shards.
+    pub fn own_connections(&self) -> u32 {
+        let shares = (0..self.threads).map(|worker| self.share(worker).1);
+        shares.sum()
+    }
+
+    /// First connection and number of connections of worker `worker` of this driver, in the count
+    /// over all shards.
+    pub(crate) fn share(&self, worker: u32) -> (u32, u32) {
+        let (workers, index) = (self.workers(), self.worker(worker));
+        let (each, rest) = (self.connections / workers, self.connections % workers);
+        (index.saturating_mul(each) + index.min(rest), each + u32::from(index < rest))
+    }
+
+    /// Workers of all shards. [`Self::load`] has checked that there are no more than connections.
+    pub(crate) fn workers(&self) -> u32 {
+        self.shard.of.saturating_mul(self.threads)
+    }
+
+    /// Position of worker `local` of this driver among those of all shards.
+    pub(crate) fn worker(&self, local: u32) -> u32 {
+        self.shard.index.saturating_mul(self.threads).saturating_add(local)
+    }
+
+    /// Whether the window is recorded second by second.
+    pub(crate) fn records_intervals(&self) -> bool {
+        self.intervals
     }
 
     fn exchange(&self) -> Exchange {
@@ -229,6 +352,42 @@ pub fn at_least_one(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A rate: `1000`, `20k`, `1.5M`, `100..20k`.
+fn rate(text: &str) -> Result<Rate, String> {
+    let number = |text: &str| {
+        let (digits, unit) = match text.strip_suffix(['k', 'K']) {
+            Some(digits) => (digits, 1e3),
+            None => text.strip_suffix('M').map_or((text, 1.0), |digits| (digits, 1e6)),
+        };
+        let rate = digits.trim().parse::<f64>().ok().map(|number| number * unit);
+        rate.filter(|rate| (LOWEST_RATE..=HIGHEST_RATE).contains(rate)).ok_or_else(|| {
+            format!("expected a rate per second from {LOWEST_RATE} to 1000M, such as 1000 or 20k, or two of them: 100..20k")
+        })
+    };
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    Ok(Rate { from: number(from.trim())?, to: number(to.trim())? })
+}
+
+/// A moment, in RFC 3339 or in seconds since 1970.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let seconds = text.trim().parse::<f64>().ok();
+    let moment = match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds)
+            .ok()
+            .and_then(|since| Timestamp::UNIX_EPOCH.checked_add(since).ok()),
+        None => text.trim().parse().ok(),
+    };
+    moment
+        .ok_or_else(|| "expected a time such as 2030-01-31T12:00:00Z, or seconds since 1970".into())
+}
+
+fn pipeline(text: &str) -> Result<u32, String> {
+    match at_least_one(text)? {
+        depth @ ..=DEEPEST_PIPELINE => Ok(depth),
+        _ => Err(format!("must be at most {DEEPEST_PIPELINE}")),
+    }
+}
+
 fn is_token(text: &str) -> bool {
     // RFC 9110 §5.6.2
     !text.is_empty()
@@ -295,6 +454,65 @@ mod tests {
         let args = parse(&["http://127.0.0.1:1/", "-c", "1", "-t", "2"]).unwrap();
         let error = args.load().unwrap_err().to_string();
         assert!(error.contains("use `-t 1`"), "{error}");
+    }
+
+    #[test]
+    fn every_connection_belongs_to_exactly_one_worker_of_one_shard() {
+        for (connections, threads, shards) in
+            [(1, 1, 1), (10, 3, 1), (400, 7, 3), (20_000, 2, 4), (8, 4, 2)]
+        {
+            let mut next = 0;
+            for shard in 1..=shards {
+                let args = parse(&[
+                    "http://127.0.0.1:1/",
+                    &format!("-c{connections}"),
+                    &format!("-t{threads}"),
+                    &format!("--shard={shard}/{shards}"),
+                ])
+                .unwrap();
+                let before = next;
+                for worker in 0..threads {
+                    let (first, count) = args.share(worker);
+                    assert_eq!(first, next);
+                    assert!(count.abs_diff(connections / threads / shards) <= 1);
+                    next += count;
+                }
+                assert_eq!(args.own_connections(), next - before);
+            }
+            assert_eq!(next, connections);
+        }
+    }
+
+    #[test]
+    fn rates_are_numbers_or_ranges_of_them() {
+        let both = |rate| Ok(Rate { from: rate, to: rate });
+        assert_eq!(rate("1000"), both(1000.0));
+        assert_eq!(rate("20k"), both(20_000.0));
+        assert_eq!(rate("0.5"), both(0.5));
+        assert_eq!(rate("1.5M"), both(1.5e6));
+        assert_eq!(rate("100..2k"), Ok(Rate { from: 100.0, to: 2000.0 }));
+        for text in ["", "0", "-1", "k", "1..", "..1", "1e30", "NaN", "inf", "10/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shard_is_one_of_some() {
+        assert_eq!("2/4".parse(), Ok(Shard { index: 1, of: 4 }));
+        for text in ["", "1", "0/1", "2/1", "1/0", "-1/2", "1/2/3"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_or_seconds() {
+        assert_eq!(moment("1.5").unwrap().as_millisecond(), 1500);
+        assert_eq!(moment("1970-01-01T00:00:02Z").unwrap().as_second(), 2);
+        for text in ["", "now", "12:00", "-5", "1e300", "NaN"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+        let past = parse(&["http://127.0.0.1:1/", "--start-at", "1"]).unwrap().load();
+        assert!(past.unwrap_err().to_string().contains("in the past"));
     }
 
     #[test]

@@ -1,21 +1,33 @@
-//! One connection: its stream, and the one request that it may have in flight.
+//! One connection: its stream, and the requests that it has in flight.
 
+use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 
 use crate::pace::Nanos;
 use crate::response::{Decoder, Head, HeadCache};
 use crate::scenario::Expect;
 use crate::tally::Failure;
-use crate::transport::Stream;
+use crate::transport::{self, Stream};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Opened again when its pause is over, if at all.
     Closed,
+    /// Opened when its next request is due: what `--no-keepalive` leaves after an answer.
+    Ready,
     Connecting,
-    /// Open, and nothing is in flight.
-    Idle,
-    /// A request is in flight.
-    Waiting,
+    Open,
+}
+
+/// A request without an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    /// From when its latency counts.
+    pub due: Nanos,
+    /// When it was written.
+    pub sent: Nanos,
+    /// The number it carries.
+    pub number: u64,
 }
 
 #[derive(Debug)]
@@ -30,28 +42,34 @@ pub struct Connection {
     pub proven: bool,
     /// Failures since the last answer.
     pub failures: u32,
-    /// When the request in flight was due, or when the pending `connect` began.
+    /// When the pending `connect` began.
     pub since: Nanos,
-    /// The number in the request in flight.
-    number: u64,
+    /// Since when it could have sent: in a closed loop its next request is due from then on, also
+    /// when it has to be opened for it. `None` after a failure, when it could not.
+    pub free: Option<Nanos>,
+    /// In an open loop, how many requests it was given to send: its next turn.
+    pub turn: u64,
+    /// Oldest first.
+    in_flight: VecDeque<InFlight>,
+    /// When the first byte of the response being read came.
+    first_byte: Option<Nanos>,
     /// Body bytes of the response seen so far, and whether all of them were right.
     body_len: usize,
     body_right: bool,
     decoder: Decoder,
-    /// What the socket did not take of the request.
+    /// What the socket did not take of the requests.
     unsent: Vec<u8>,
 }
 
-/// What reading brought.
+/// What a read brought.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Received {
+    /// So many bytes.
+    Bytes(usize),
     /// Nothing more for now.
     Nothing,
-    /// Bytes of a response that is not complete.
-    Part,
-    /// A complete response; `surplus` when bytes followed it that nobody had asked for.
-    Response { head: Head, surplus: bool },
-    /// The server closed while nothing was in flight.
-    Closed,
+    /// The end: the server will send no more.
+    End,
 }
 
 impl Connection {
@@ -63,7 +81,10 @@ impl Connection {
             proven: false,
             failures: 0,
             since: 0,
-            number: 0,
+            free: None,
+            turn: 0,
+            in_flight: VecDeque::new(),
+            first_byte: None,
             body_len: 0,
             body_right: true,
             decoder: Decoder::default(),
@@ -81,49 +102,68 @@ impl Connection {
     pub fn close(&mut self) {
         self.stream = None;
         self.phase = Phase::Closed;
+        self.in_flight.clear();
+        self.first_byte = None;
+        self.body_len = 0;
+        self.body_right = true;
         self.decoder.reset();
         self.unsent = Vec::new();
     }
 
-    /// Writes `request`, which carries `number` and was due at `due`.
+    pub fn in_flight(&self) -> impl ExactSizeIterator<Item = &InFlight> {
+        self.in_flight.iter()
+    }
+
+    /// Since when the oldest thing that the server owes an answer to has been waiting for it.
+    pub fn waiting_since(&self) -> Option<Nanos> {
+        match self.phase {
+            Phase::Connecting => Some(self.since),
+            _ => self.in_flight.front().map(|request| request.sent),
+        }
+    }
+
+    /// Whether an answer, or a part of one, lies unread in the socket.
+    pub fn has_unread(&self) -> bool {
+        self.stream.as_ref().is_some_and(transport::is_readable)
+    }
+
+    /// Counts a request as in flight; [`Self::write`] sends it.
+    #[inline]
+    pub fn push(&mut self, request: InFlight) {
+        self.in_flight.push_back(request);
+    }
+
+    /// Writes `bytes`, whole requests, as far as the socket takes them; the rest follows with
+    /// [`Self::write_rest`].
     ///
     /// # Errors
     /// [`Failure::Write`].
     #[inline]
-    pub fn send(&mut self, request: &[u8], number: u64, due: Nanos) -> Result<(), Failure> {
-        self.phase = Phase::Waiting;
-        self.since = due;
-        self.number = number;
-        self.body_len = 0;
-        self.body_right = true;
-        let written = self.write(request)?;
-        if written < request.len() {
-            self.unsent.extend_from_slice(&request[written..]);
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        // Their order must stay what it is.
+        let written = if self.unsent.is_empty() { self.write_now(bytes)? } else { 0 };
+        if written < bytes.len() {
+            self.unsent.extend_from_slice(&bytes[written..]);
         }
         Ok(())
-    }
-
-    /// Whether part of the request in flight has not been written.
-    pub fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
     }
 
     /// Writes what the socket did not take before.
     ///
     /// # Errors
     /// [`Failure::Write`].
-    pub fn send_rest(&mut self) -> Result<(), Failure> {
+    pub fn write_rest(&mut self) -> Result<(), Failure> {
         if self.unsent.is_empty() {
             return Ok(());
         }
         let rest = std::mem::take(&mut self.unsent);
-        let written = self.write(&rest)?;
+        let written = self.write_now(&rest)?;
         self.unsent.extend_from_slice(&rest[written..]);
         Ok(())
     }
 
     /// Writes as much as the socket takes; returns how much that was.
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+    fn write_now(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
         let stream = self.stream.as_mut().ok_or(Failure::Write)?;
         let mut written = 0;
         while written < bytes.len() {
@@ -137,27 +177,19 @@ impl Connection {
         Ok(written)
     }
 
-    /// Reads once and decodes what came. Returns that, the number of bytes read, and whether the
-    /// socket may hold more.
+    /// Reads once.
     ///
     /// # Errors
-    /// [`Failure::ReadReset`], [`Failure::ReadClosed`], [`Failure::ReadOther`], [`Failure::Write`]
-    /// when the request was still being written, or [`Failure::Protocol`].
+    /// What the read failed with.
     #[inline]
-    pub fn receive(
-        &mut self,
-        buffer: &mut [u8],
-        to_head: bool,
-        cache: &mut HeadCache,
-        expect: &mut Expect,
-    ) -> Result<(Received, usize, bool), Failure> {
-        let Some(stream) = self.stream.as_mut() else { return Ok((Received::Nothing, 0, false)) };
-        let count = loop {
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received, Failure> {
+        let Some(stream) = &mut self.stream else { return Ok(Received::Nothing) };
+        loop {
             match stream.read(buffer) {
-                Ok(0) => return self.end_of_stream().map(|received| (received, 0, false)),
-                Ok(count) => break count,
+                Ok(0) => return Ok(Received::End),
+                Ok(count) => return Ok(Received::Bytes(count)),
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok((Received::Nothing, 0, false)),
+                    io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                         let writing = !self.unsent.is_empty();
@@ -166,40 +198,50 @@ impl Connection {
                     _ => return Err(Failure::ReadOther),
                 },
             }
-        };
-        // A read that did not fill the buffer emptied the socket; what comes later is a new event.
-        let more = count == buffer.len();
-        if self.phase != Phase::Waiting {
-            return Err(Failure::Protocol);
-        }
-        let expected: Option<&[u8]> = match expect {
-            Expect::Success => None,
-            Expect::Exactly { body, .. } => Some(body.with(self.number)),
-        };
-        let (body_len, body_right) = (&mut self.body_len, &mut self.body_right);
-        let decoded = self.decoder.decode(&buffer[..count], to_head, cache, |piece| {
-            if let Some(expected) = expected {
-                let end = *body_len + piece.len();
-                *body_right &= expected.get(*body_len..end) == Some(piece);
-                *body_len = end;
-            }
-        });
-        match decoded {
-            Err(_) => Err(Failure::Protocol),
-            Ok(None) => Ok((Received::Part, count, more)),
-            Ok(Some((head, used))) => {
-                let surplus = used < count;
-                Ok((Received::Response { head, surplus }, count, more))
-            }
         }
     }
 
-    fn end_of_stream(&mut self) -> Result<Received, Failure> {
-        if self.phase != Phase::Waiting {
-            return Ok(Received::Closed);
+    /// Takes bytes that were read as the next ones of the answer to the oldest request in flight.
+    /// Returns its head and how many of the bytes belong to it once it is complete.
+    ///
+    /// # Errors
+    /// [`Failure::Protocol`]: they are no answer, or nothing was asked.
+    #[inline]
+    pub fn decode(
+        &mut self,
+        bytes: &[u8],
+        to_head: bool,
+        cache: &mut HeadCache,
+        expect: &mut Expect,
+    ) -> Result<Option<(Head, usize)>, Failure> {
+        let request = self.in_flight.front().ok_or(Failure::Protocol)?;
+        let expected: Option<&[u8]> = match expect {
+            Expect::Success => None,
+            Expect::Exactly { body, .. } => Some(body.with(request.number)),
+        };
+        let (body_len, body_right) = (&mut self.body_len, &mut self.body_right);
+        self.decoder
+            .decode(bytes, to_head, cache, |piece| {
+                if let Some(expected) = expected {
+                    let end = *body_len + piece.len();
+                    *body_right &= expected.get(*body_len..end) == Some(piece);
+                    *body_len = end;
+                }
+            })
+            .map_err(|_| Failure::Protocol)
+    }
+
+    /// The server will send no more. Returns the head of the response that ends with the connection,
+    /// if that is what is being read.
+    ///
+    /// # Errors
+    /// [`Failure::ReadClosed`] when a request is left without an answer.
+    pub fn end_of_stream(&mut self) -> Result<Option<Head>, Failure> {
+        if self.in_flight.is_empty() {
+            return Ok(None);
         }
         match self.decoder.finish() {
-            Ok(Some(head)) => Ok(Received::Response { head, surplus: false }),
+            Ok(Some(head)) => Ok(Some(head)),
             Ok(None) | Err(_) => Err(Failure::ReadClosed),
         }
     }
@@ -221,5 +263,28 @@ impl Connection {
             }
             Expect::Exactly { .. } => Err(Failure::Body),
         }
+    }
+
+    /// Bytes came at `now`: the first ones of an answer, if none of it had come before.
+    #[inline]
+    pub fn note_bytes(&mut self, now: Nanos) {
+        self.first_byte.get_or_insert(now);
+    }
+
+    /// The oldest request was answered, completely, at `now`. Returns it and when the first byte of
+    /// the answer came; `None` when nothing was in flight.
+    #[inline]
+    pub fn answered(&mut self, now: Nanos) -> Option<(InFlight, Nanos)> {
+        self.free = Some(now);
+        self.body_len = 0;
+        self.body_right = true;
+        let first_byte = self.first_byte.take().unwrap_or(now);
+        self.in_flight.pop_front().map(|request| (request, first_byte))
+    }
+
+    /// Whether part of the oldest request in flight has not been written; each is `length` long.
+    pub fn is_half_sent(&self, length: usize) -> bool {
+        let later = self.in_flight.len().saturating_sub(1);
+        self.unsent.len() > later * length
     }
 }

@@ -5,30 +5,45 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::Instant;
 
+use crate::lag::Lags;
 use crate::pace::{Nanos, Pace};
+use crate::probe::Probe;
 use crate::report::Latency;
 use crate::request::Template;
 use crate::scenario::Expect;
-use crate::tally::Tally;
+use crate::tally::{Recording, Tally};
 use crate::window::Window;
 
 /// What one worker is asked to do.
 pub struct Job {
-    /// Position among the workers, and how many there are.
+    /// Position among the workers of this driver.
+    pub local: u32,
+    /// Position among the workers of all shards, and how many there are.
     pub index: u32,
     pub of: u32,
     /// This worker's connections.
     pub connections: u32,
-    /// The first of them in the count over all workers: it decides which target each belongs to.
+    /// The first of them in the count over all workers: it decides which target each belongs to, and
+    /// when it sends in an open loop.
     pub first_connection: u32,
+    pub all_connections: u32,
     pub targets: Vec<Target>,
     /// Whether the method is `HEAD`.
     pub to_head: bool,
     pub expect: Expect,
     pub pace: Pace,
+    /// Requests that a connection may have in flight.
+    pub pipeline: usize,
+    /// Whether a connection carries more than one request.
+    pub keepalive: bool,
+    /// Whether a connection that ended is opened again.
+    pub reconnect: bool,
+    pub recording: Recording,
     pub warmup: Nanos,
     pub duration: Nanos,
     pub timeout: Nanos,
+    /// The largest value when there is none.
+    pub deadline: Nanos,
     pub connect_timeout: Nanos,
 }
 
@@ -38,10 +53,18 @@ pub struct Target {
     pub request: Template,
 }
 
-/// A counter on a cache line of its own (two, as CPUs prefetch in pairs).
+/// How one worker is doing, on a cache line of its own (two, as CPUs prefetch in pairs).
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Padded(pub AtomicU64);
+pub struct Progress {
+    /// Right answers since the load began.
+    pub answers: AtomicU64,
+    /// The sum of their latencies, in nanoseconds.
+    pub latency_sum: AtomicU64,
+    pub errors: AtomicU64,
+    /// Connections that are open.
+    pub open: AtomicU64,
+}
 
 /// What is shared while a run lasts.
 pub struct Control {
@@ -55,8 +78,8 @@ pub struct Control {
     pub begin: OnceLock<Nanos>,
     /// Set to end the run early.
     pub stop: AtomicBool,
-    /// Right answers since the load began, one counter a worker.
-    pub progress: Vec<Padded>,
+    /// One a worker.
+    pub progress: Vec<Progress>,
 }
 
 impl Control {
@@ -67,7 +90,7 @@ impl Control {
             ended: AtomicU32::new(0),
             begin: OnceLock::new(),
             stop: AtomicBool::new(false),
-            progress: (0..threads).map(|_| Padded::default()).collect(),
+            progress: (0..threads).map(|_| Progress::default()).collect(),
         }
     }
 
@@ -81,7 +104,7 @@ impl Control {
 /// What one worker found.
 pub struct Finding {
     pub connections: u32,
-    /// Connections that were open when the load began.
+    /// Connections that had answered when the load began.
     pub established: u32,
     /// When the last connection was first answered.
     pub ramp_end: Nanos,
@@ -90,5 +113,10 @@ pub struct Finding {
     pub measured: Tally,
     pub window: Window,
     pub unanswered: u64,
+    /// Requests of an open loop that were due inside the window.
+    pub scheduled: u64,
+    pub lags: Lags,
+    pub probe: Probe,
     pub reconnects: u64,
+    pub lost: u64,
 }

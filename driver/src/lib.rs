@@ -7,9 +7,13 @@
 
 pub mod args;
 mod connection;
+mod intervals;
 mod job;
+mod lag;
 pub mod limits;
+mod outcome;
 mod pace;
+mod probe;
 mod ramp;
 pub mod report;
 mod request;

@@ -148,6 +148,21 @@ pub fn thread_cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
+/// How often the calling thread was taken off its core while it had work to do; 0 where the host does
+/// not say.
+pub fn involuntary_switches() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::resource::{UsageWho, getrusage};
+        let usage = getrusage(UsageWho::RUSAGE_THREAD);
+        usage.map_or(0, |usage| usage.involuntary_context_switches().unsigned_abs())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        0
+    }
+}
+
 /// Peak resident set of this process, in bytes; 0 where the host does not say.
 pub fn peak_rss() -> u64 {
     // Not getrusage: its maximum survives execve and so would be the parent's.

@@ -26,7 +26,11 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
     let failed = |error: anyhow::Error| (1, error);
     let load = args.load().map_err(|error| usage(error.into()))?;
     Limits::of_host()
-        .check(args.connections, args.threads, load.most_to_one_address(args.connections))
+        .check(
+            args.own_connections(),
+            args.threads,
+            load.most_to_one_address(args.own_connections()),
+        )
         .map_err(|error| usage(error.into()))?;
 
     let interrupt = Arc::new(AtomicBool::new(false));
@@ -60,6 +64,12 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
         errors.merge(&report.errors);
         let errors = errors.list();
         return Err(failed(anyhow::anyhow!("no connection was ever answered ({errors})")));
+    }
+    if !report.verdict.invalid.is_empty() {
+        return Ok(ExitCode::from(3));
+    }
+    if args.strict && !report.verdict.driver_bound.is_empty() {
+        return Ok(ExitCode::from(4));
     }
     Ok(ExitCode::SUCCESS)
 }

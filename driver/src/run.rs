@@ -2,25 +2,33 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Args, Load};
-use crate::job::{Control, Finding, Job, Padded, Target};
+use crate::args::{Args, Load, Reconnect};
+use crate::job::{Control, Finding, Job, Progress, Target};
 use crate::limits;
-use crate::pace::{Nanos, Pace};
-use crate::report::{Checks, Config, Connect, Errors, Latency, Report, SCHEMA, Thread};
+use crate::outcome;
+use crate::pace::{Nanos, Pace, Schedule};
+use crate::report::Report;
+use crate::tally::Recording;
 use crate::worker::Worker;
 
 /// A worker keeps little on its stack.
 const STACK: usize = 256 * 1024;
 /// How often the main thread looks at the workers.
 const TICK: Duration = Duration::from_millis(10);
+/// From the decision to begin to the begin: every worker has to notice.
+const NOTICE: Duration = Duration::from_millis(5);
 
-/// What a watcher of the run is told: `{"event":"open"}`, `{"event":"answers","total":123}`.
+/// Time between two [`Event::Status`].
+const STATUS: Duration = Duration::from_millis(250);
+
+/// What a watcher of the run is told: `{"event":"open"}`, `{"event":"status","answers":123,…}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -28,10 +36,22 @@ pub enum Event {
     Load,
     /// The measured window opens.
     Open,
-    /// Right answers so far, warm-up included.
-    Answers { total: u64 },
+    /// How it goes, several times a second.
+    Status(Status),
     /// The measured window closed.
     Close,
+}
+
+/// Sums over all workers since the load began, warm-up included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Right answers.
+    pub answers: u64,
+    /// The sum of their latencies, in nanoseconds.
+    pub latency_sum: u64,
+    pub errors: u64,
+    /// Connections that are open now.
+    pub connections: u64,
 }
 
 /// A run that could not be made.
@@ -45,6 +65,23 @@ pub enum RunError {
     Panic,
 }
 
+/// The moment from which a run counts, on three clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch {
+    pub wall: jiff::Timestamp,
+    pub monotonic: Duration,
+}
+
+impl Epoch {
+    fn now() -> Self {
+        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC);
+        Self {
+            wall: jiff::Timestamp::now(),
+            monotonic: monotonic.map_or(Duration::ZERO, Duration::from),
+        }
+    }
+}
+
 /// Loads the server as asked. `interrupted` is asked often and ends the run early when it is true;
 /// `watch` is told what happens, as it happens.
 ///
@@ -56,31 +93,11 @@ pub fn run(
     interrupted: impl Fn() -> bool,
     mut watch: impl FnMut(Event),
 ) -> Result<Report, RunError> {
+    let epoch = Epoch::now();
     let control = Arc::new(Control::new(args.threads));
-    // An offset between the two clocks, so that the start of the window can be given as a time.
-    let epoch_at = jiff::Timestamp::now();
-    let targets: Vec<Target> = load
-        .endpoints
-        .iter()
-        .map(|endpoint| Target { address: endpoint.address, request: endpoint.request.clone() })
-        .collect();
     let mut workers = Vec::new();
     for index in 0..args.threads {
-        let (first, connections) = share(args.connections, args.threads, index);
-        let job = Job {
-            index,
-            of: args.threads,
-            connections,
-            first_connection: first,
-            targets: targets.clone(),
-            to_head: load.method == "HEAD",
-            expect: load.expect.clone(),
-            pace: Pace::Closed,
-            warmup: nanos(args.warmup),
-            duration: nanos(args.duration),
-            timeout: nanos(args.timeout),
-            connect_timeout: nanos(args.connect_timeout),
-        };
+        let job = job(args, &load, index);
         let control = Arc::clone(&control);
         let worker = thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK);
         let handle = worker.spawn(move || {
@@ -93,15 +110,49 @@ pub fn run(
         });
         workers.push(handle.map_err(RunError::Spawn)?);
     }
-    conduct(args, &control, interrupted, &mut watch);
+    conduct(args, &control, epoch, interrupted, &mut watch);
     let findings = workers
         .into_iter()
         .map(|worker| worker.join().map_err(|_| RunError::Panic)?.map_err(RunError::Poll))
         .collect::<Result<Vec<Finding>, RunError>>()?;
     let begin = control.begin.get().copied().unwrap_or(0);
-    let started_at =
-        epoch_at.checked_add(Duration::from_nanos(begin) + args.warmup).unwrap_or(epoch_at);
-    Ok(report(args, load, findings, started_at))
+    Ok(outcome::report(args, load, findings, epoch, begin))
+}
+
+/// What worker `local` of this driver is asked to do.
+fn job(args: &Args, load: &Load, local: u32) -> Job {
+    let targets = load.endpoints.iter();
+    let (first_connection, connections) = args.share(local);
+    let (warmup, duration) = (nanos(args.warmup), nanos(args.duration));
+    Job {
+        local,
+        index: args.worker(local),
+        of: args.workers(),
+        connections,
+        first_connection,
+        all_connections: args.connections,
+        targets: targets
+            .map(|endpoint| Target { address: endpoint.address, request: endpoint.request.clone() })
+            .collect(),
+        to_head: load.method == "HEAD",
+        expect: load.expect.clone(),
+        pace: match args.rate {
+            None => Pace::Closed,
+            Some(rate) => Pace::Open(Schedule::new(rate.from, rate.to, warmup, duration)),
+        },
+        pipeline: args.pipeline as usize,
+        keepalive: !args.no_keepalive,
+        reconnect: args.reconnect == Reconnect::Always,
+        recording: Recording {
+            service: args.rate.is_some() || args.no_keepalive,
+            intervals: args.records_intervals(),
+        },
+        warmup,
+        duration,
+        timeout: nanos(args.timeout),
+        deadline: args.deadline.map_or(Nanos::MAX, nanos),
+        connect_timeout: nanos(args.connect_timeout),
+    }
 }
 
 /// Tells the main thread that a worker is over, however it ended.
@@ -113,21 +164,17 @@ impl Drop for CountOnDrop {
     }
 }
 
-/// First connection and number of connections of worker `index`.
-fn share(connections: u32, threads: u32, index: u32) -> (u32, u32) {
-    let (each, rest) = (connections / threads, connections % threads);
-    (index * each + index.min(rest), each + u32::from(index < rest))
-}
-
 fn nanos(duration: Duration) -> Nanos {
     // `args::duration` takes a year at most, and 584 fit.
     duration.as_nanos() as Nanos
 }
 
-/// Starts the load when all workers are ready, and tells the watcher of it until they are done.
+/// Starts the load when all workers are ready and it is time, and tells the watcher of it until they
+/// are done.
 fn conduct(
     args: &Args,
     control: &Control,
+    epoch: Epoch,
     interrupted: impl Fn() -> bool,
     watch: &mut impl FnMut(Event),
 ) {
@@ -136,7 +183,11 @@ fn conduct(
         (args.warmup, Some(Event::Open)),
         (args.warmup + args.duration, Some(Event::Close)),
     ];
-    let mut next_second = Duration::from_secs(1);
+    // What lies in the past by then begins at once.
+    let start_at = args.start_at.map_or(0, |start_at| {
+        Duration::try_from(start_at.duration_since(epoch.wall)).map_or(0, nanos)
+    });
+    let mut next_status = STATUS;
     loop {
         if interrupted() {
             control.stop.store(true, Ordering::Relaxed);
@@ -152,8 +203,13 @@ fn conduct(
                 continue;
             }
         }
-        let begin = *control.begin.get_or_init(|| control.now() + nanos(TICK) / 2);
-        let since = Duration::from_nanos(control.now().saturating_sub(begin));
+        let begin = *control.begin.get_or_init(|| (control.now() + nanos(NOTICE)).max(start_at));
+        let now = control.now();
+        if now < begin {
+            thread::sleep(Duration::from_nanos(begin - now).min(TICK));
+            continue;
+        }
+        let since = Duration::from_nanos(now - begin);
         for (due, event) in &mut at {
             if since >= *due
                 && let Some(event) = event.take()
@@ -165,11 +221,9 @@ fn conduct(
         if ended == args.threads {
             return;
         }
-        if since >= next_second && since < args.warmup + args.duration {
-            next_second += Duration::from_secs(1);
-            let answers = |counter: &Padded| counter.0.load(Ordering::Relaxed);
-            let total = control.progress.iter().map(answers).sum();
-            watch(Event::Answers { total });
+        if since >= next_status && since < args.warmup + args.duration {
+            next_status += STATUS;
+            watch(Event::Status(status(&control.progress)));
         }
         // Wake up exactly at the next moment that a watcher is told of.
         let next = at
@@ -180,96 +234,14 @@ fn conduct(
     }
 }
 
-fn report(args: &Args, load: Load, findings: Vec<Finding>, started_at: jiff::Timestamp) -> Report {
-    let mut connect = Latency::new();
-    let mut latency = Latency::new();
-    let (mut errors, mut errors_before) = (Errors::default(), Errors::default());
-    for finding in &findings {
-        connect.merge(&finding.connect);
-        latency.merge(&finding.measured.latency);
-        errors.merge(&finding.measured.errors);
-        errors_before.merge(&finding.before.errors);
-    }
-    let sum = |of: fn(&Finding) -> u64| findings.iter().map(of).sum::<u64>();
-    // The same for all workers, but for the instant at which each noticed an interrupt.
-    let window = findings.iter().map(|finding| finding.window.length()).max().unwrap_or(0);
-    let window_s = window as f64 / 1e9;
-    let requests = sum(|finding| finding.measured.requests);
-    let busiest =
-        findings.iter().map(|finding| finding.window.cpu.as_secs_f64()).fold(0.0, f64::max);
-    let cpu_s = findings.iter().map(|finding| finding.window.cpu.as_secs_f64()).sum::<f64>();
-    // Several workers may share a CPU; then none of them can be busy for the whole window.
-    let cpus = thread::available_parallelism().map_or(f64::INFINITY, |cpus| cpus.get() as f64);
-    let littles_residual = if window == 0 {
-        0.0
-    } else {
-        let nanos = |of: fn(&Finding) -> u64| findings.iter().map(of).sum::<u64>() as f64 / 1e9;
-        let under_way = requests as f64 * latency.mean()
-            - nanos(|finding| finding.window.age_at_open)
-            + nanos(|finding| finding.window.age_at_close);
-        under_way / (f64::from(args.connections) * window_s) - 1.0
+fn status(workers: &[Progress]) -> Status {
+    let sum = |of: fn(&Progress) -> &AtomicU64| {
+        workers.iter().map(|progress| of(progress).load(Ordering::Relaxed)).sum()
     };
-    Report {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION").into(),
-        config: Config {
-            targets: load.endpoints.into_iter().map(|endpoint| endpoint.url).collect(),
-            method: load.method,
-            scenario: args.scenario.clone(),
-            connections: args.connections,
-            threads: args.threads,
-            duration_s: args.duration.as_secs_f64(),
-            warmup_s: args.warmup.as_secs_f64(),
-            timeout_s: args.timeout.as_secs_f64(),
-        },
-        started_at,
-        window_s,
-        connect: Connect {
-            established: findings.iter().map(|finding| finding.established).sum(),
-            ramp_s: findings.iter().map(|finding| finding.ramp_end).max().unwrap_or(0) as f64 / 1e9,
-            latency: connect,
-        },
-        requests,
-        bytes_read: sum(|finding| finding.measured.bytes_read),
-        latency,
-        errors,
-        errors_before,
-        in_flight_at_end: sum(|finding| finding.window.in_flight_at_end),
-        unanswered: sum(|finding| finding.unanswered),
-        reconnects: sum(|finding| finding.reconnects),
-        checks: Checks {
-            littles_residual,
-            busy: if window == 0 { 0.0 } else { busiest.max(cpu_s / cpus) / window_s },
-            cpu_s,
-            peak_rss: limits::peak_rss(),
-        },
-        threads: findings
-            .into_iter()
-            .map(|finding| Thread {
-                connections: finding.connections,
-                requests: finding.measured.requests,
-                cpu_s: finding.window.cpu.as_secs_f64(),
-                per_tenth: finding.measured.per_tenth,
-            })
-            .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_connection_belongs_to_exactly_one_worker() {
-        for (connections, threads) in [(1, 1), (10, 3), (400, 7), (20_000, 2), (7, 7)] {
-            let mut next = 0;
-            for index in 0..threads {
-                let (first, count) = share(connections, threads, index);
-                assert_eq!(first, next);
-                assert!(count.abs_diff(connections / threads) <= 1);
-                next += count;
-            }
-            assert_eq!(next, connections);
-        }
+    Status {
+        answers: sum(|progress| &progress.answers),
+        latency_sum: sum(|progress| &progress.latency_sum),
+        errors: sum(|progress| &progress.errors),
+        connections: sum(|progress| &progress.open),
     }
 }

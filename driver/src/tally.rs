@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::intervals::{Intervals, Totals};
 use crate::pace::Nanos;
 use crate::report::{Errors, Latency};
 
@@ -25,6 +26,7 @@ pub enum Failure {
     Status(u16),
     Protocol,
     Body,
+    Deadline,
 }
 
 impl Failure {
@@ -59,8 +61,36 @@ impl Failure {
             Self::Status(code) => errors.status.entry(code).or_default(),
             Self::Protocol => &mut errors.protocol,
             Self::Body => &mut errors.body,
+            Self::Deadline => &mut errors.deadline,
         };
         *counter += 1;
+    }
+}
+
+/// What is known of the time that a right answer took.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Since its request was due.
+    pub latency: Nanos,
+    /// Since its request was sent.
+    pub service: Nanos,
+    /// From then to its first byte.
+    pub ttfb: Nanos,
+}
+
+/// What a [`Tally`] records besides what all do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recording {
+    /// The time from the write, where that is not the moment a request was due.
+    pub service: bool,
+    /// The window second by second.
+    pub intervals: bool,
+}
+
+impl Recording {
+    /// What is needed of the time before the window, which nobody asked to see second by second.
+    pub fn before_the_window(self) -> Self {
+        Self { intervals: false, ..self }
     }
 }
 
@@ -71,37 +101,90 @@ pub struct Tally {
     pub requests: u64,
     pub bytes_read: u64,
     pub latency: Latency,
+    /// `None` when it would be the same as the latency.
+    pub service: Option<Latency>,
+    pub ttfb: Latency,
     pub errors: Errors,
+    /// Failures of all kinds: the sum of the errors.
+    pub failures: u64,
+    /// Sum of all latencies.
+    pub latency_sum: u64,
     /// Responses in each whole [`TENTH`] since the phase began.
     pub per_tenth: Vec<u32>,
+    pub intervals: Option<Intervals>,
     this_tenth: u32,
     tenth_ends: Nanos,
 }
 
 impl Tally {
-    /// A recorder of a phase that begins at `begins`.
-    pub fn starting(begins: Nanos) -> Self {
-        Self { tenth_ends: begins + TENTH, ..Self::default() }
+    /// A recorder of a phase that begins at `begins`; `like` says what it records.
+    pub fn starting(begins: Nanos, like: Recording) -> Self {
+        Self {
+            tenth_ends: begins + TENTH,
+            service: like.service.then(Latency::new),
+            intervals: like.intervals.then(|| Intervals::starting(begins)),
+            ..Self::default()
+        }
     }
 
-    /// A right answer that was parsed at `now`, `latency` after it was due.
+    /// A right answer that was parsed at `now`. Later than `deadline` after it was due it is too
+    /// late, which its latency shows all the same.
     #[inline]
-    pub fn success(&mut self, now: Nanos, latency: Nanos) {
-        self.close_tenths(now);
+    pub fn success(&mut self, now: Nanos, timing: Timing, deadline: Nanos) {
+        self.latency.0.saturating_record(timing.latency);
+        self.ttfb.0.saturating_record(timing.ttfb);
+        self.latency_sum += timing.latency;
+        if let Some(service) = &mut self.service {
+            service.0.saturating_record(timing.service);
+        }
+        if let Some(intervals) = &mut self.intervals {
+            intervals.latency.0.saturating_record(timing.latency);
+        }
+        if timing.latency > deadline {
+            return self.fail(Failure::Deadline, 1);
+        }
+        while now >= self.tenth_ends {
+            self.close_tenth();
+        }
         self.this_tenth += 1;
         self.requests += 1;
-        self.latency.0.saturating_record(latency);
+    }
+
+    #[cold]
+    fn close_tenth(&mut self) {
+        self.per_tenth.push(std::mem::take(&mut self.this_tenth));
+        self.tenth_ends += TENTH;
     }
 
     /// Ends the tenths of a second that are over at `now`.
     pub fn close_tenths(&mut self, now: Nanos) {
         while now >= self.tenth_ends {
-            self.per_tenth.push(std::mem::take(&mut self.this_tenth));
-            self.tenth_ends += TENTH;
+            self.close_tenth();
         }
     }
 
-    pub fn fail(&mut self, failure: Failure) {
-        failure.count_in(&mut self.errors);
+    /// When the interval under way ends; never, when there is none.
+    pub fn interval_ends(&self) -> Nanos {
+        self.intervals.as_ref().map_or(Nanos::MAX, Intervals::ends)
+    }
+
+    /// Ends the interval under way, if any, while `connections` are open.
+    pub fn close_interval(&mut self, at: Nanos, connections: u32) {
+        if let Some(intervals) = &mut self.intervals {
+            let totals = Totals {
+                requests: self.requests,
+                errors: self.failures,
+                bytes_read: self.bytes_read,
+            };
+            intervals.close(at, totals, connections);
+        }
+    }
+
+    /// `times` requests, or attempts to connect, failed.
+    pub fn fail(&mut self, failure: Failure, times: u64) {
+        for _ in 0..times {
+            failure.count_in(&mut self.errors);
+        }
+        self.failures += times;
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Checks, Report, Thread};
+use crate::report::{Report, Thread};
 
 /// The share of a unit from which a value is shown in that unit.
 const NEXT_UNIT: f64 = 0.85;
@@ -132,19 +132,20 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "Unanswered:   {} requests, when the drain ended", report.unanswered)?;
     }
     let checks = &report.checks;
-    if checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE {
+    if let Some(residual) = checks.littles_residual
+        && !checks.littles_law_holds()
+    {
         writeln!(
             out,
             "Little's law: off by {:+.1} %, so rate and latency do not describe the same load",
-            100.0 * checks.littles_residual
+            100.0 * residual
         )?;
     }
-    if checks.busy >= Checks::BUSY {
-        writeln!(
-            out,
-            "Driver:       a thread used {:.0} % of a core; more threads (-t) may measure more",
-            100.0 * checks.busy
-        )?;
+    for reason in &report.verdict.invalid {
+        writeln!(out, "Invalid:      {reason}")?;
+    }
+    for reason in &report.verdict.driver_bound {
+        writeln!(out, "Driver-bound: {reason}")?;
     }
     Ok(())
 }
@@ -226,7 +227,7 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Config, Connect, Errors, Latency, SCHEMA};
+    use crate::report::{Checks, Config, Connect, Errors, Latency, SCHEMA, Verdict};
 
     #[test]
     fn units_change_where_wrk_changes_them() {
@@ -283,9 +284,15 @@ mod tests {
                 scenario: Some("ping".into()),
                 connections: 2,
                 threads: 1,
+                pipeline: 1,
+                keepalive: true,
+                rate: None,
+                shard: None,
+                start_at: None,
                 duration_s: 2.0,
                 warmup_s: 1.0,
                 timeout_s: 2.0,
+                deadline_s: None,
             },
             started_at: jiff::Timestamp::UNIX_EPOCH,
             window_s: 2.0,
@@ -293,18 +300,31 @@ mod tests {
             requests: 4,
             bytes_read: 400,
             latency,
+            service: None,
+            ttfb: Latency::new(),
+            open_loop: None,
             errors: Errors::default(),
             errors_before: Errors::default(),
             in_flight_at_end: 2,
             unanswered: 0,
             reconnects: 0,
+            lost: 0,
+            intervals: Vec::new(),
             threads: vec![Thread {
                 connections: 2,
                 requests: 4,
                 cpu_s: 0.1,
+                involuntary_switches: 0,
                 per_tenth: vec![1, 1, 2],
             }],
-            checks: Checks { littles_residual: 0.001, busy: 0.05, cpu_s: 0.1, peak_rss: 1 << 20 },
+            checks: Checks {
+                littles_residual: Some(0.001),
+                busy: 0.05,
+                cpu_s: 0.1,
+                receive_queue: None,
+                peak_rss: 1 << 20,
+            },
+            verdict: Verdict::default(),
         }
     }
 
@@ -338,8 +358,9 @@ Transfer/sec:     200.00B
         report.errors.status.insert(500, 7);
         report.errors_before.connect.refused = 1;
         report.connect.established = 1;
-        report.checks.littles_residual = -0.25;
+        report.checks.littles_residual = Some(-0.25);
         report.checks.busy = 0.97;
+        report.verdict = Verdict::of(&report);
         let text = wrk(&report);
         let (wrks, ours) = text.split_once("Transfer/sec:").expect("wrk's last line");
         assert!(wrks.contains("  Socket errors: connect 0, read 3, write 0, timeout 0\n"));
@@ -349,7 +370,7 @@ Transfer/sec:     200.00B
             "Before it:    connect refused 1 (while",
             "Connections:  1 established of 2",
             "Little's law: off by -25.0 %",
-            "Driver:       a thread used 97 % of a core",
+            "Driver-bound: a thread used 97 % of a core",
         ] {
             assert!(ours.contains(line), "{line:?} not in {ours}");
         }
@@ -372,14 +393,14 @@ Transfer/sec:     200.00B
         let mut other = report();
         other.requests = 8;
         other.connect.established = 1;
-        other.checks.littles_residual = -0.01;
+        other.checks.littles_residual = Some(-0.01);
         other.errors.status.insert(503, 1);
-        merged.merge(&other);
+        merged.append(&other);
         assert_eq!(merged.requests, 12);
         assert_eq!(merged.rate(), 3.0);
         assert_eq!(merged.latency.count(), 8);
         assert_eq!(merged.connect.established, 1);
-        assert_eq!(merged.checks.littles_residual, -0.01);
+        assert_eq!(merged.checks.littles_residual, Some(-0.01));
         assert_eq!(merged.errors.list(), "status 503 1");
         assert_eq!(merged.threads[0].per_tenth, [1, 1, 2, 1, 1, 2]);
     }
@@ -400,7 +421,7 @@ Transfer/sec:     200.00B
         merged.errors.write = u64::MAX;
         merged.errors.status.insert(500, u64::MAX);
         let other = merged.clone();
-        merged.merge(&other);
+        merged.append(&other);
         assert_eq!(merged.requests, u64::MAX);
         assert_eq!(merged.errors.total(), u64::MAX);
     }

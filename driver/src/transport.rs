@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 
 pub type Stream = mio::net::TcpStream;
@@ -31,6 +33,12 @@ pub fn connected(stream: &Stream) -> io::Result<Option<()>> {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a read would find something. Unlike a peek, it leaves a pending error to the read.
+pub fn is_readable(stream: &Stream) -> bool {
+    let mut polled = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Makes closing the stream send a reset instead of leaving its port in `TIME_WAIT` for a minute:

@@ -1,9 +1,11 @@
 //! One thread's share of the load: its connections, its event loop, its numbers. Nothing that
-//! another thread reads is written here while measuring, but for one progress counter that has a
-//! cache line of its own.
+//! another thread reads is written here while measuring, but for the progress counters, which have a
+//! cache line of their own.
 //!
-//! What time brings about is in this file, what the sockets bring about in [`traffic`].
+//! What time brings about is in this file and in [`clock`], what the sockets bring about in
+//! [`traffic`].
 
+mod clock;
 mod traffic;
 
 use std::io;
@@ -15,13 +17,16 @@ use mio::{Events, Poll, Token};
 
 use crate::connection::{Connection, Phase};
 use crate::job::{Control, Finding, Job};
-use crate::pace::Nanos;
+use crate::lag::Lags;
+use crate::pace::{Cursor, Nanos, Pace};
+use crate::probe::Probe;
 use crate::ramp::{Ramp, Retries};
 use crate::report::Latency;
 use crate::response::HeadCache;
-use crate::tally::{Failure, Tally};
+use crate::tally::{Failure, Recording, Tally};
 use crate::transport;
 use crate::window::Window;
+use clock::Sleeper;
 
 const EVENTS: usize = 1024;
 const BUFFER: usize = 64 * 1024;
@@ -47,18 +52,31 @@ pub struct Worker {
     job: Job,
     control: Arc<Control>,
     poll: Poll,
+    sleeper: Sleeper,
     connections: Vec<Connection>,
     cache: HeadCache,
+    /// Requests on their way to one socket, in one write.
+    outgoing: Vec<u8>,
     stage: Stage,
+    /// When the load began.
+    begin: Nanos,
     /// When the stage ends by itself.
     stage_ends: Nanos,
+    /// When [`Self::keep_time`] has something to do.
+    next_tick: Nanos,
+    /// Where the open loop is in its schedule; `None` in a closed loop.
+    cursor: Option<Cursor>,
     tally: Tally,
     before: Option<Tally>,
     connect: Latency,
-    /// Requests sent so far: the next one's number.
+    lags: Lags,
+    probe: Probe,
+    /// Requests sent so far in a closed loop: the next one's number.
     sent: u64,
-    /// Connections in [`Phase::Waiting`].
+    /// Requests in flight.
     waiting: u64,
+    /// Connections in [`Phase::Open`].
+    open_now: u32,
     ramp: Ramp,
     /// Proven connections to open again; the others are in the ramp.
     retries: Retries,
@@ -67,6 +85,7 @@ pub struct Worker {
     next_sweep: Nanos,
     established: u32,
     reconnects: u64,
+    lost: u64,
     window: Window,
 }
 
@@ -79,23 +98,42 @@ impl Worker {
             .map(|i| Connection::new((job.first_connection + i) as usize % targets))
             .collect();
         let stage_ends = control.now() + job.connect_timeout;
+        let cursor = match job.pace {
+            Pace::Closed => None,
+            Pace::Open(schedule) => Some(Cursor::new(
+                schedule,
+                job.all_connections,
+                job.first_connection,
+                job.connections,
+            )),
+        };
+        let poll = Poll::new()?;
         Ok(Self {
-            poll: Poll::new()?,
+            sleeper: Sleeper::new(cursor.is_some()),
+            poll,
             ramp: Ramp::new(connections.len(), job.of),
             connections,
             cache: HeadCache::default(),
+            outgoing: Vec::new(),
             stage: Stage::Ramp,
+            begin: 0,
             stage_ends,
-            tally: Tally::starting(0),
+            next_tick: stage_ends,
+            cursor,
+            tally: Tally::starting(0, job.recording.before_the_window()),
             before: None,
             connect: Latency::new(),
+            lags: Lags::default(),
+            probe: Probe::default(),
             sent: 0,
             waiting: 0,
+            open_now: 0,
             retries: Retries::default(),
             unread: Vec::new(),
             next_sweep: 0,
             established: 0,
             reconnects: 0,
+            lost: 0,
             window: Window::default(),
             job,
             control,
@@ -115,7 +153,8 @@ impl Worker {
             if self.stage == Stage::Done {
                 return Ok(self.finish());
             }
-            match self.poll.poll(&mut events, Some(self.nap(now))) {
+            let nap = self.nap(now);
+            match self.sleeper.wait(&mut self.poll, &mut events, nap) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
@@ -136,6 +175,10 @@ impl Worker {
                 // and then the answer counts, not that the rest could not be written.
                 if writable && !connecting {
                     self.on_writable(index);
+                }
+                // A batch of answers takes longer than the time between two sends.
+                if self.cursor.is_some() {
+                    self.send_due();
                 }
             }
             self.sweep_when_due(events.iter().count() < EVENTS);
@@ -160,9 +203,8 @@ impl Worker {
             Stage::Ramp => self.ramp(now),
             Stage::Wait => self.wait(now),
             Stage::WarmUp | Stage::Measure => {
-                self.control.progress[self.job.index as usize]
-                    .0
-                    .store(self.answered(), Ordering::Relaxed);
+                self.send_due();
+                self.publish();
             }
             Stage::Drain => {
                 if now >= self.stage_ends {
@@ -177,6 +219,23 @@ impl Worker {
         }
     }
 
+    /// Tells the main thread how it goes.
+    fn publish(&self) {
+        let progress = &self.control.progress[self.job.local as usize];
+        let mut answers = self.tally.requests;
+        let mut latency_sum = self.tally.latency_sum;
+        let mut errors = self.tally.failures;
+        if let Some(before) = &self.before {
+            answers += before.requests;
+            latency_sum += before.latency_sum;
+            errors += before.failures;
+        }
+        progress.answers.store(answers, Ordering::Relaxed);
+        progress.latency_sum.store(latency_sum, Ordering::Relaxed);
+        progress.errors.store(errors, Ordering::Relaxed);
+        progress.open.store(u64::from(self.open_now), Ordering::Relaxed);
+    }
+
     /// Looks for what is too old. Only when `caught_up`, that is when no answer can be waiting in a
     /// socket for its turn: what the driver is late to read is not the server's fault. A driver that
     /// never catches up looks all the same, a timeout later.
@@ -189,22 +248,20 @@ impl Worker {
         }
     }
 
-    fn answered(&self) -> u64 {
-        self.tally.requests + self.before.as_ref().map_or(0, |before| before.requests)
-    }
-
     /// How long the event loop may sleep.
     fn nap(&self, now: Nanos) -> Duration {
         if !self.unread.is_empty() {
             return Duration::ZERO;
         }
-        let mut until = now
-            + match self.stage {
-                Stage::Wait => SHORT_NAP,
-                _ => NAP,
-            };
-        if self.stage != Stage::Wait {
+        let mut until = now + NAP;
+        if self.stage == Stage::Wait {
+            let begin = self.control.begin.get().copied();
+            until = begin.unwrap_or(Nanos::MAX).min(now + SHORT_NAP);
+        } else {
             until = until.min(self.stage_ends);
+        }
+        if let Some(cursor) = self.cursor.as_ref().filter(|_| self.is_loading()) {
+            until = until.min(self.begin.saturating_add(cursor.due));
         }
         if let Some(due) = self.retries.due() {
             until = until.min(due);
@@ -232,42 +289,60 @@ impl Worker {
     }
 
     fn wait(&mut self, now: Nanos) {
-        if let Some(&begin) = self.control.begin.get()
-            && now >= begin
-        {
-            self.stage = Stage::WarmUp;
-            self.stage_ends = begin + self.job.warmup;
-            for index in 0..self.connections.len() {
-                if self.connections[index].phase == Phase::Idle {
-                    self.established += 1;
-                    // Each its own moment: thousands of writes take longer than many a request.
-                    self.send(index, self.control.now());
-                }
+        let Some(&begin) = self.control.begin.get() else { return };
+        if now < begin {
+            return;
+        }
+        self.stage = Stage::WarmUp;
+        self.begin = begin;
+        self.stage_ends = begin + self.job.warmup;
+        self.next_tick = self.stage_ends;
+        for index in 0..self.connections.len() {
+            // Each its own moment: thousands of writes take longer than many a request.
+            let now = self.control.now();
+            let connection = &mut self.connections[index];
+            if connection.proven && matches!(connection.phase, Phase::Open | Phase::Ready) {
+                self.established += 1;
             }
+            if connection.free.is_some() {
+                connection.free = Some(now);
+            }
+            self.feed(index, now);
         }
     }
 
-    /// Moves on when the stage's time is over. Called before anything that happened at `now` is
-    /// counted or acted on, so that it belongs to the stage in which it happened.
+    /// Moves on when something is over. Called before anything that happened at `now` is counted or
+    /// acted on, so that it belongs to the time in which it happened.
     #[inline]
     fn keep_time(&mut self, now: Nanos) {
-        if now >= self.stage_ends {
-            self.next_stage(now);
+        if now >= self.next_tick {
+            self.tick(now);
         }
     }
 
     #[cold]
-    fn next_stage(&mut self, now: Nanos) {
+    fn tick(&mut self, now: Nanos) {
         if self.stage == Stage::WarmUp && now >= self.stage_ends {
             self.stage = Stage::Measure;
             self.window.open(self.stage_ends, &self.connections);
-            let measured = Tally::starting(self.stage_ends);
+            let measured = Tally::starting(self.stage_ends, self.job.recording);
             self.before = Some(std::mem::replace(&mut self.tally, measured));
             self.stage_ends += self.job.duration;
         }
-        if self.stage == Stage::Measure && now >= self.stage_ends {
-            self.close_window(self.stage_ends);
-            self.stage_ends += self.job.timeout;
+        if self.stage == Stage::Measure {
+            let until = now.min(self.stage_ends);
+            while self.tally.interval_ends() <= until {
+                self.tally.close_interval(self.tally.interval_ends(), self.open_now);
+            }
+            self.probe.look(now, &self.connections);
+            if now >= self.stage_ends {
+                self.close_window(self.stage_ends);
+                self.stage_ends += self.job.timeout;
+            }
+        }
+        self.next_tick = self.stage_ends;
+        if self.stage == Stage::Measure {
+            self.next_tick = self.next_tick.min(self.probe.due()).min(self.tally.interval_ends());
         }
     }
 
@@ -275,6 +350,7 @@ impl Worker {
         self.stage = Stage::Drain;
         self.window.close(at, &self.connections);
         self.tally.close_tenths(at);
+        self.tally.close_interval(at, self.open_now);
     }
 
     /// Ends the run early; a window that is open closes now.
@@ -289,14 +365,13 @@ impl Worker {
     fn sweep(&mut self, now: Nanos) {
         for index in 0..self.connections.len() {
             let connection = &self.connections[index];
-            if now.saturating_sub(connection.since) < self.job.timeout {
+            let Some(since) = connection.waiting_since() else { continue };
+            if now.saturating_sub(since) < self.job.timeout {
                 continue;
             }
-            match connection.phase {
-                Phase::Waiting => self.fail(index, Failure::Timeout, now),
-                Phase::Connecting => self.fail(index, Failure::ConnectTimedOut, now),
-                Phase::Closed | Phase::Idle => {}
-            }
+            let connecting = connection.phase == Phase::Connecting;
+            let failure = if connecting { Failure::ConnectTimedOut } else { Failure::Timeout };
+            self.fail(index, failure, now);
         }
     }
 
@@ -307,7 +382,7 @@ impl Worker {
         let (before, measured) = match self.before.take() {
             Some(before) => (before, self.tally),
             // Stopped before the window opened.
-            None => (self.tally, Tally::default()),
+            None => (self.tally, Tally::starting(0, Recording::default())),
         };
         Finding {
             connections: self.job.connections,
@@ -317,8 +392,15 @@ impl Worker {
             before,
             measured,
             unanswered: if self.window.is_closed() { self.waiting } else { 0 },
+            scheduled: self.cursor.as_ref().map_or(0, |cursor| {
+                let open = self.window.began().saturating_sub(self.begin);
+                cursor.count(open, open + self.window.length())
+            }),
+            lags: self.lags,
+            probe: self.probe,
             window: self.window,
             reconnects: self.reconnects,
+            lost: self.lost,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Synthetic runs for the tests of whatever reads a results folder.
 
-use driver::report::{Checks, Config, Connect, Errors, Latency, Report, Thread};
+use driver::report::{Checks, Config, Connect, Errors, Latency, Report, Thread, Verdict};
 
 use crate::config::manifest::Tuning;
 use crate::conformance::{CaseResult, Level};
@@ -163,33 +163,47 @@ fn measurement(round: u32, connections: u32, rate: f64) -> Measurement {
                 scenario: Some("ping".into()),
                 connections,
                 threads: 1,
+                pipeline: 1,
+                keepalive: true,
+                rate: None,
+                shard: None,
+                start_at: None,
                 duration_s: window_s,
                 warmup_s: 1.0,
                 timeout_s: 2.0,
+                deadline_s: None,
             },
             started_at: jiff::Timestamp::from_second(i64::from(round)).expect("in range"),
             window_s,
             connect: Connect { established: connections, ramp_s: 0.01, latency: Latency::new() },
             requests,
             bytes_read: requests * 130,
+            ttfb: latency.clone(),
             latency,
+            service: None,
+            open_loop: None,
             errors: Errors::default(),
             errors_before: Errors::default(),
             in_flight_at_end: u64::from(connections),
             unanswered: 0,
             reconnects: 0,
+            lost: 0,
+            intervals: Vec::new(),
             threads: vec![Thread {
                 connections,
                 requests,
                 cpu_s: 0.5 * window_s,
+                involuntary_switches: 0,
                 per_tenth: (0..30).map(|i| (rate / 10.0) as u32 + i).collect(),
             }],
             checks: Checks {
-                littles_residual: 0.001,
+                littles_residual: Some(0.001),
                 busy: 0.5,
                 cpu_s: 0.5 * window_s,
+                receive_queue: Some(0.1),
                 peak_rss: 8 << 20,
             },
+            verdict: Verdict::default(),
         },
         server: Usage {
             cpu_s: requests as f64 * 10e-6,

@@ -65,12 +65,15 @@ impl<'a> Progress<'a> {
                 self.show("warming up");
             }
             Event::Open => self.show("measuring"),
-            Event::Answers { total } => {
+            Event::Status(status) => {
                 let now = Instant::now();
-                if let Some((then, before)) = self.last_answers.replace((now, total)) {
+                let Some((then, before)) = self.last_answers else { return };
+                // Over a whole second, or the figure would dance.
+                if now - then >= Duration::from_secs(1) {
                     let seconds = (now - then).as_secs_f64();
-                    let rate = total.saturating_sub(before) as f64 / seconds.max(f64::EPSILON);
-                    self.show(&format!("{} req/s", text::count(rate)));
+                    let answers = status.answers.saturating_sub(before);
+                    self.show(&format!("{} req/s", text::count(answers as f64 / seconds)));
+                    self.last_answers = Some((now, status.answers));
                 }
             }
             Event::Close => {}

@@ -199,7 +199,7 @@ impl Crosscheck<'_> {
         Ok(Figures {
             rate: report.rate(),
             per_cpu_second: report.requests as f64 / cpu_s,
-            residual: report.checks.littles_residual,
+            residual: report.checks.littles_residual.unwrap_or(0.0),
             errors: report.errors_in_all(),
         })
     }

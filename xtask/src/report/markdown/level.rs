@@ -123,6 +123,9 @@ fn cost_figures(row: &Row, figures: &Figures) -> [String; 8] {
         text::bytes(rss),
         text::bytes(rss / connections),
         format!("{:.0} %", 100.0 * merged.checks.busy),
-        format!("{:+.2} %", 100.0 * merged.checks.littles_residual),
+        merged
+            .checks
+            .littles_residual
+            .map_or_else(|| "-".into(), |residual| format!("{:+.2} %", 100.0 * residual)),
     ]
 }

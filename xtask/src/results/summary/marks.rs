@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use driver::report::Checks;
+use driver::report::{Checks, Verdict};
 
 use super::Row;
 use crate::results::record::{Measurement, Run};
@@ -66,8 +66,9 @@ impl Mark {
                     .into()
             }
             Self::DriverBound => format!(
-                "the driver used at least {:.0} % of the CPU time it could have while the server \
-                 had some left: the driver was the limit, and the server can do more than shown.",
+                "the driver used at least {:.0} % of the CPU time it could have, or half of the \
+                 answers lay unread in its sockets, while the server had CPU time left: the driver \
+                 was the limit, and the server can do more than shown.",
                 100.0 * Checks::BUSY
             ),
             Self::LittlesLaw => format!(
@@ -110,7 +111,7 @@ pub fn of(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
     mark(Mark::NoAnswers, measured.iter().any(|m| m.driver.requests == 0));
     mark(Mark::Errors, merged.errors_in_all() > 0);
     mark(Mark::ConnectionsMissing, merged.connect.established < row.cell.connections);
-    mark(Mark::LittlesLaw, merged.checks.littles_residual.abs() > Checks::LITTLES_TOLERANCE);
+    mark(Mark::LittlesLaw, !merged.checks.littles_law_holds());
     mark(Mark::AcceptQueue, figures.listen_overflows > 0);
     mark(Mark::FewRounds, figures.rate_interval.is_none());
     mark(
@@ -123,7 +124,7 @@ pub fn of(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
     mark(
         Mark::DriverBound,
         measured.iter().any(|m| {
-            m.driver.checks.busy >= Checks::BUSY
+            !Verdict::of(&m.driver).driver_bound.is_empty()
                 && m.server.cpu_s < Checks::BUSY * cores * m.driver.window_s
         }),
     );
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(marks_of(|m| m.driver.errors.timeout = 1), [Errors]);
         assert_eq!(marks_of(|m| m.driver.errors_before.write = 1), [Errors]);
         assert_eq!(marks_of(|m| m.driver.connect.established = 399), [ConnectionsMissing]);
-        assert_eq!(marks_of(|m| m.driver.checks.littles_residual = -0.03), [LittlesLaw]);
+        assert_eq!(marks_of(|m| m.driver.checks.littles_residual = Some(-0.03)), [LittlesLaw]);
         assert_eq!(marks_of(|m| m.listen_overflows = 1), [AcceptQueue]);
         assert_eq!(
             marks_of(|m| m.driver.window_s *= 1.0 + (m.driver.started_at.as_second() % 2) as f64),

@@ -167,7 +167,7 @@ fn figures(measured: &[&Measurement]) -> Option<Figures> {
     let (first, others) = measured.split_first()?;
     let mut merged = first.driver.clone();
     for other in others {
-        merged.merge(&other.driver);
+        merged.append(&other.driver);
     }
     let rates: Vec<f64> = measured.iter().map(|m| m.driver.rate()).collect();
     let transfers: Vec<f64> = measured.iter().map(|m| m.driver.transfer()).collect();
