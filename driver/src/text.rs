@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Report, Thread};
+use crate::report::{Report, Thread, Verdict};
 
 /// The share of a unit from which a value is shown in that unit.
 const NEXT_UNIT: f64 = 0.85;
@@ -141,10 +141,11 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
             100.0 * residual
         )?;
     }
-    for reason in &report.verdict.invalid {
+    let verdict = Verdict::of(report);
+    for reason in &verdict.invalid {
         writeln!(out, "Invalid:      {reason}")?;
     }
-    for reason in &report.verdict.driver_bound {
+    for reason in &verdict.driver_bound {
         writeln!(out, "Driver-bound: {reason}")?;
     }
     Ok(())
@@ -227,7 +228,7 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Checks, Config, Connect, Errors, Latency, SCHEMA, Verdict};
+    use crate::report::{Checks, Config, Connect, Errors, Latency, SCHEMA};
 
     #[test]
     fn units_change_where_wrk_changes_them() {
@@ -360,7 +361,6 @@ Transfer/sec:     200.00B
         report.connect.established = 1;
         report.checks.littles_residual = Some(-0.25);
         report.checks.busy = 0.97;
-        report.verdict = Verdict::of(&report);
         let text = wrk(&report);
         let (wrks, ours) = text.split_once("Transfer/sec:").expect("wrk's last line");
         assert!(wrks.contains("  Socket errors: connect 0, read 3, write 0, timeout 0\n"));

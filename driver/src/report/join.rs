@@ -115,7 +115,7 @@ impl Report {
         add(&mut self.reconnects, other.reconnects);
         add(&mut self.lost, other.lost);
         self.checks.merge(&other.checks);
-        self.verdict.merge(&other.verdict);
+        self.verdict = Verdict::of(self);
     }
 }
 
@@ -204,20 +204,5 @@ impl Checks {
         self.receive_queue = worse(self.receive_queue, other.receive_queue);
         self.busy = self.busy.max(other.busy);
         self.cpu_s += other.cpu_s;
-    }
-}
-
-impl Verdict {
-    /// Every reason stands: a load is what was asked for when all of its parts are.
-    fn merge(&mut self, other: &Self) {
-        for (own, other) in
-            [(&mut self.invalid, &other.invalid), (&mut self.driver_bound, &other.driver_bound)]
-        {
-            for reason in other {
-                if !own.contains(reason) {
-                    own.push(reason.clone());
-                }
-            }
-        }
     }
 }
