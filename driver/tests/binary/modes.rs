@@ -166,7 +166,8 @@ fn so_many_requests_are_in_flight_as_the_pipeline_is_deep() {
     let report = report(&server, &["--pipeline", "8", "-d", "300ms", "--timeout", "5s"]);
     assert!(report.requests >= 8);
     assert_eq!(report.latency.count(), report.requests);
-    assert_eq!(report.in_flight_at_end, 8 * CONNECTIONS);
+    // Each of the two threads may have been about to fill one up again.
+    assert!(report.in_flight_at_end > 8 * (CONNECTIONS - 2));
     assert!(report.checks.littles_law_holds(), "{:?}", report.checks);
     assert_eq!(report.config.pipeline, 8);
 }
