@@ -1,7 +1,7 @@
 //! One connection: its stream, and the requests that it has in flight.
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 
 use crate::pace::Nanos;
 use crate::response::{Decoder, Head, HeadCache};
@@ -164,10 +164,10 @@ impl Connection {
 
     /// Writes as much as the socket takes; returns how much that was.
     fn write_now(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
-        let stream = self.stream.as_mut().ok_or(Failure::Write)?;
+        let stream = self.stream.as_ref().ok_or(Failure::Write)?;
         let mut written = 0;
         while written < bytes.len() {
-            match stream.write(&bytes[written..]) {
+            match transport::send(stream, &bytes[written..]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -183,9 +183,9 @@ impl Connection {
     /// What the read failed with.
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received, Failure> {
-        let Some(stream) = &mut self.stream else { return Ok(Received::Nothing) };
+        let Some(stream) = &self.stream else { return Ok(Received::Nothing) };
         loop {
-            match stream.read(buffer) {
+            match transport::receive(stream, buffer) {
                 Ok(0) => return Ok(Received::End),
                 Ok(count) => return Ok(Received::Bytes(count)),
                 Err(error) => match error.kind() {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 
 pub type Stream = mio::net::TcpStream;
@@ -33,6 +34,27 @@ pub fn connected(stream: &Stream) -> io::Result<Option<()>> {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Sends as much as the socket takes; returns how many bytes that was.
+///
+/// # Errors
+/// Those of `send(2)`, `WouldBlock` when it takes nothing now.
+#[inline]
+pub fn send(stream: &Stream, bytes: &[u8]) -> io::Result<usize> {
+    // Straight into the kernel: as a cancellation point of POSIX threads, libc's `send` costs the
+    // driver 2 % of its CPU. The same holds for `recv`.
+    Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
+}
+
+/// Receives into `buffer`; returns how many bytes came, 0 at the end of the stream.
+///
+/// # Errors
+/// Those of `recv(2)`, `WouldBlock` when there is nothing now.
+#[inline]
+pub fn receive(stream: &Stream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(stream, buffer, RecvFlags::empty())?;
+    Ok(count)
 }
 
 /// Whether a read would find something. Unlike a peek, it leaves a pending error to the read.
