@@ -10,9 +10,9 @@ use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
 use url::Url;
 
+use crate::http::request::{Request, Template};
 use crate::pace::HIGHEST_RATE;
 use crate::report::Rate;
-use crate::request::{Request, Template};
 use crate::scenario::{self, Exchange, Expect};
 
 /// The lowest rate: a request in about eleven days.

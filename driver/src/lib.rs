@@ -6,22 +6,13 @@
 //! ([`text`]), the scenarios' names, the parsers of counts and times, and the descriptor reserve.
 
 pub mod args;
-mod connection;
-mod intervals;
-mod job;
-mod lag;
+pub mod http;
 pub mod limits;
-mod outcome;
 mod pace;
-mod probe;
-mod ramp;
+mod record;
 pub mod report;
-mod request;
-pub mod response;
 pub mod run;
 pub mod scenario;
-mod tally;
 pub mod text;
 mod transport;
-mod window;
 mod worker;

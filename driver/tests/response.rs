@@ -1,7 +1,7 @@
 //! The response decoder gives the same outcome however its input is split and whatever its cache
 //! holds.
 
-use driver::response::{
+use driver::http::response::{
     Decoder, Framing, HeadCache, MAX_HEAD, MAX_HEADERS, MAX_INTERIM, ProtocolError, Truncated,
 };
 use proptest::prelude::*;

@@ -6,7 +6,7 @@
 
 #![no_main]
 
-use driver::response::{Decoder, Head, HeadCache, ProtocolError, Truncated};
+use driver::http::response::{Decoder, Head, HeadCache, ProtocolError, Truncated};
 use libfuzzer_sys::fuzz_target;
 
 /// The responses (head, body, bytes used), and how they end.

@@ -4,7 +4,7 @@
 
 mod ping;
 
-use crate::request::{Request, Template};
+use crate::http::request::{Request, Template};
 
 /// A request and the answer it must get.
 #[derive(Clone, Debug)]

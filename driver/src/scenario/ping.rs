@@ -1,7 +1,7 @@
 //! `POST /ping` with a number, which must come back.
 
 use super::{Exchange, Expect};
-use crate::request::{Request, Template};
+use crate::http::request::{Request, Template};
 
 pub const NAME: &str = "ping";
 

@@ -6,7 +6,12 @@
 //! [`traffic`].
 
 mod clock;
+pub mod connection;
+pub mod job;
+mod probe;
+mod ramp;
 mod traffic;
+mod window;
 
 use std::io;
 use std::sync::Arc;
@@ -15,18 +20,17 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
-use crate::connection::{Connection, Phase};
-use crate::job::{Control, Finding, Job};
-use crate::lag::Lags;
+use crate::http::response::HeadCache;
 use crate::pace::{Cursor, Nanos, Pace};
-use crate::probe::Probe;
-use crate::ramp::{Ramp, Retries};
+use crate::record::{Failure, Lags, Recording, Tally};
 use crate::report::Latency;
-use crate::response::HeadCache;
-use crate::tally::{Failure, Recording, Tally};
 use crate::transport;
-use crate::window::Window;
 use clock::Sleeper;
+use connection::{Connection, Phase};
+use job::{Control, Finding, Job};
+use probe::Probe;
+use ramp::{Ramp, Retries};
+use window::Window;
 
 const EVENTS: usize = 1024;
 const BUFFER: usize = 64 * 1024;

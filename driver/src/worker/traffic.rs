@@ -2,12 +2,12 @@
 
 use mio::{Interest, Token};
 
+use super::connection::{InFlight, Phase, Received};
 use super::{Stage, Worker};
-use crate::connection::{InFlight, Phase, Received};
+use crate::http::request::{FIRST_NUMBER, NUMBERS};
+use crate::http::response::Head;
 use crate::pace::Nanos;
-use crate::request::{FIRST_NUMBER, NUMBERS};
-use crate::response::Head;
-use crate::tally::{Failure, Timing};
+use crate::record::{Failure, Timing};
 use crate::transport;
 
 /// First and longest pause before a connection that failed is opened again.

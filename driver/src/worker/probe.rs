@@ -2,7 +2,7 @@
 //! own sockets? While it works, the driver looks into one connection after another, a thousand a
 //! second.
 
-use crate::connection::Connection;
+use super::connection::Connection;
 use crate::pace::Nanos;
 
 /// Time between two looks.

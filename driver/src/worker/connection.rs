@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use crate::http::response::{Decoder, Head, HeadCache};
 use crate::pace::Nanos;
-use crate::response::{Decoder, Head, HeadCache};
+use crate::record::Failure;
 use crate::scenario::Expect;
-use crate::tally::Failure;
 use crate::transport::{self, Stream};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::intervals::{Intervals, Totals};
+use super::intervals::{Intervals, Totals};
 use crate::pace::Nanos;
 use crate::report::{Errors, Latency};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::connection::Connection;
+use super::connection::Connection;
 use crate::limits;
 use crate::pace::Nanos;
 

@@ -5,14 +5,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::Instant;
 
-use crate::lag::Lags;
+use super::probe::Probe;
+use super::window::Window;
+use crate::http::request::Template;
 use crate::pace::{Nanos, Pace};
-use crate::probe::Probe;
+use crate::record::{Lags, Recording, Tally};
 use crate::report::Latency;
-use crate::request::Template;
 use crate::scenario::Expect;
-use crate::tally::{Recording, Tally};
-use crate::window::Window;
 
 /// What one worker is asked to do.
 pub struct Job {

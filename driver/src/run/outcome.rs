@@ -4,14 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::args::{Args, Load};
-use crate::job::Finding;
-use crate::lag::Lags;
 use crate::limits;
 use crate::pace::Nanos;
+use crate::record::Lags;
 use crate::report::{
     Checks, Config, Connect, Errors, Interval, Latency, OpenLoop, Report, SCHEMA, Thread, Verdict,
 };
 use crate::run::Epoch;
+use crate::worker::job::Finding;
 
 /// Looks of the probe below which their share says nothing.
 const FEWEST_LOOKS: u64 = 100;

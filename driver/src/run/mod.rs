@@ -1,5 +1,7 @@
 //! One run: the workers, from start to report.
 
+mod outcome;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,13 +12,12 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Args, Load, Reconnect};
-use crate::job::{Control, Finding, Job, Progress, Target};
 use crate::limits;
-use crate::outcome;
 use crate::pace::{Nanos, Pace, Schedule};
+use crate::record::Recording;
 use crate::report::Report;
-use crate::tally::Recording;
 use crate::worker::Worker;
+use crate::worker::job::{Control, Finding, Job, Progress, Target};
 
 /// A worker keeps little on its stack.
 const STACK: usize = 256 * 1024;
