@@ -1,14 +1,15 @@
 //! What the main thread and the workers tell one another.
 
-use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::pace::{Nanos, Pace};
 use crate::report::Latency;
 use crate::request::Template;
 use crate::scenario::Expect;
+use crate::source::source_of;
 use crate::tally::Tally;
 use crate::window::Window;
 
@@ -19,9 +20,11 @@ pub struct Job {
     pub of: u32,
     /// This worker's connections.
     pub connections: u32,
-    /// The first of them in the count over all workers: it decides which target each belongs to.
+    /// The first of them in the count over all workers: it decides which target and source each has.
     pub first_connection: u32,
     pub targets: Vec<Target>,
+    /// Local addresses to connect from; none leaves it to the kernel.
+    pub sources: Arc<[IpAddr]>,
     /// Whether the method is `HEAD`.
     pub to_head: bool,
     pub expect: Expect,
@@ -30,6 +33,13 @@ pub struct Job {
     pub duration: Nanos,
     pub timeout: Nanos,
     pub connect_timeout: Nanos,
+}
+
+impl Job {
+    /// Where this worker's connection `index` comes from.
+    pub fn source(&self, index: usize) -> Option<IpAddr> {
+        source_of(self.first_connection as usize + index, self.targets.len(), &self.sources)
+    }
 }
 
 #[derive(Clone)]

@@ -16,6 +16,7 @@ mod request;
 pub mod response;
 pub mod run;
 pub mod scenario;
+mod source;
 mod tally;
 pub mod text;
 mod transport;

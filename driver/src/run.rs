@@ -73,6 +73,7 @@ pub fn run(
             connections,
             first_connection: first,
             targets: targets.clone(),
+            sources: Arc::clone(&load.sources),
             to_head: load.method == "HEAD",
             expect: load.expect.clone(),
             pace: Pace::Closed,
