@@ -1,9 +1,9 @@
 //! The command line: what may be said, and what it comes to.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -14,6 +14,7 @@ use crate::http::request::{Request, Template};
 use crate::pace::HIGHEST_RATE;
 use crate::report::Rate;
 use crate::scenario::{self, Exchange, Expect};
+use crate::source::SourceRange;
 
 /// The lowest rate: a request in about eleven days.
 const LOWEST_RATE: f64 = 1e-6;
@@ -29,6 +30,8 @@ Examples:
   driver http://127.0.0.1:8080/users -m POST -b '{\"name\":\"a\"}' -H 'Content-Type: application/json'
   driver http://127.0.0.1:8001/ http://127.0.0.1:8002/ -c 40000 -t 4 --json
       two instances of one server, the connections spread evenly, the result as JSON
+  driver http://127.0.0.1:8080/ -c 100000 -t 6 --source 127.0.0.1-127.0.0.4
+      more connections than one address has ports: from four addresses of this host
 
   driver http://127.0.0.1:8080/ping -c 100 --rate 20k --scenario ping --deadline 50ms
       20,000 requests a second, whatever the server does; latency from the scheduled moment
@@ -49,6 +52,10 @@ pub struct Args {
     /// Threads to send from, each with its own connections and descriptor table
     #[arg(short, long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     pub threads: u32,
+    /// Addresses of this host to connect from, in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9; several
+    /// with commas or by repeating it [default: the kernel's choice]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    pub source: Vec<SourceRange>,
     /// Open loop: send at this rate per second over all connections, whatever the server does; A..B
     /// goes from A to B while measuring. Latency then counts from the scheduled moment
     #[arg(short = 'R', long, value_name = "RATE", value_parser = rate)]
@@ -158,6 +165,12 @@ pub enum UsageError {
     #[error("`{url}` does not resolve: {reason}")]
     Resolve { url: String, reason: String },
     #[error(
+        "--source {source_address} and `{url}` are addresses of different kinds: use {} source, or \
+         another target",
+        if .source_address.is_ipv4() { "an IPv6" } else { "an IPv4" }
+    )]
+    Source { source_address: IpAddr, url: String },
+    #[error(
         "{connections} connection{} cannot be spread over {threads} threads{}: use `-t {}` or fewer",
         if *.connections == 1 { "" } else { "s" },
         if *.shards > 1 { format!(" of {shards} drivers") } else { String::new() },
@@ -180,21 +193,10 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Load {
     pub endpoints: Vec<Endpoint>,
+    /// Local addresses to connect from, in turn; none leaves it to the kernel.
+    pub sources: Arc<[IpAddr]>,
     pub method: String,
     pub expect: Expect,
-}
-
-impl Load {
-    /// Connections that the address with most of them gets: several URLs can share one.
-    pub fn most_to_one_address(&self, connections: u32) -> u32 {
-        let urls = self.endpoints.len().max(1) as u32;
-        let mut shares = BTreeMap::new();
-        for (index, endpoint) in (0..).zip(&self.endpoints) {
-            let share = connections / urls + u32::from(index < connections % urls);
-            *shares.entry(endpoint.address).or_default() += share;
-        }
-        shares.into_values().max().unwrap_or(0)
-    }
 }
 
 impl Args {
@@ -220,12 +222,14 @@ impl Args {
         if self.no_keepalive {
             exchange.request.headers.push(("Connection".into(), "close".into()));
         }
+        let sources: Arc<[IpAddr]> =
+            self.source.iter().flat_map(|range| range.addresses()).collect();
         let endpoints = self
             .urls
             .iter()
-            .map(|text| endpoint(text, &exchange.request))
+            .map(|text| endpoint(text, &sources, &exchange.request))
             .collect::<Result<_, _>>()?;
-        Ok(Load { endpoints, method: exchange.request.method, expect: exchange.expect })
+        Ok(Load { endpoints, sources, method: exchange.request.method, expect: exchange.expect })
     }
 
     /// Connections of this driver, which may be one of several shards.
@@ -273,14 +277,22 @@ impl Args {
     }
 }
 
-fn endpoint(text: &str, request: &Request) -> Result<Endpoint, UsageError> {
+fn endpoint(text: &str, sources: &[IpAddr], request: &Request) -> Result<Endpoint, UsageError> {
     let url = Url::parse(text).map_err(|source| UsageError::Url { url: text.into(), source })?;
     if url.scheme() != "http" {
         return Err(UsageError::Scheme { url: text.into() });
     }
-    let addresses = url
+    let mut addresses = url
         .socket_addrs(|| None)
         .map_err(|error| UsageError::Resolve { url: text.into(), reason: error.to_string() })?;
+    // A name often has addresses of both kinds.
+    for source in sources {
+        let of_its_kind = |target: &SocketAddr| target.is_ipv4() == source.is_ipv4();
+        if !addresses.is_empty() && !addresses.iter().any(of_its_kind) {
+            return Err(UsageError::Source { source_address: *source, url: text.into() });
+        }
+        addresses.retain(of_its_kind);
+    }
     let address = reachable(&addresses).ok_or_else(|| UsageError::Resolve {
         url: text.into(),
         reason: "it has no address".into(),
@@ -562,11 +574,27 @@ mod tests {
     }
 
     #[test]
-    fn connections_add_up_where_urls_share_an_address() {
-        let urls = ["http://127.0.0.1:81/a", "http://127.0.0.1:82/", "http://127.0.0.1:81/b"];
-        let load = parse(&urls).unwrap().load().unwrap();
-        assert_eq!(load.most_to_one_address(11), 4 + 3);
-        assert_eq!(load.most_to_one_address(1), 1);
+    fn sources_are_listed_repeated_and_ranges() {
+        let args = ["http://127.0.0.1:81/", "--source", "127.0.0.9,127.0.0.2-127.0.0.3"];
+        let args = parse(&[&args[..], &["--source", "127.0.0.7"]].concat()).unwrap();
+        let expected: Vec<IpAddr> = ["127.0.0.9", "127.0.0.2", "127.0.0.3", "127.0.0.7"]
+            .map(|address| address.parse().unwrap())
+            .to_vec();
+        assert_eq!(*args.load().unwrap().sources, *expected);
+        assert!(parse(&["http://127.0.0.1:81/", "--source", "here"]).is_err());
+    }
+
+    #[test]
+    fn a_source_of_the_other_kind_is_an_error_that_names_it_and_the_target() {
+        for (url, sources, wrong) in [
+            ("http://127.0.0.1:81/", "::1", "::1"),
+            ("http://[::1]:81/", "127.0.0.1", "127.0.0.1"),
+            ("http://127.0.0.1:81/", "127.0.0.1,::2", "::2"),
+        ] {
+            let args = parse(&[url, "--source", sources]).unwrap();
+            let error = args.load().unwrap_err().to_string();
+            assert!(error.contains(url) && error.contains(wrong), "{error}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
+mod source;
 pub mod text;
 mod transport;
 mod worker;

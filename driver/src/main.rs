@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
-use driver::args::Args;
-use driver::limits::Limits;
+use driver::args::{Args, Load};
+use driver::limits::{self, Demand, Host, Limit};
 use driver::run::{self, Event};
 
 fn main() -> ExitCode {
@@ -25,13 +25,7 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
     let usage = |error: anyhow::Error| (2, error);
     let failed = |error: anyhow::Error| (1, error);
     let load = args.load().map_err(|error| usage(error.into()))?;
-    Limits::of_host()
-        .check(
-            args.own_connections(),
-            args.threads,
-            load.most_to_one_address(args.own_connections()),
-        )
-        .map_err(|error| usage(error.into()))?;
+    preflight(args, &load).map_err(usage)?;
 
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -72,4 +66,22 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
         return Ok(ExitCode::from(4));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses, before anything starts, what the host cannot hold, and warns of what it may not.
+fn preflight(args: &Args, load: &Load) -> anyhow::Result<()> {
+    let demand = Demand {
+        connections: args.own_connections(),
+        threads: args.threads,
+        targets: load.endpoints.iter().map(|endpoint| endpoint.address).collect(),
+        sources: Arc::clone(&load.sources),
+    };
+    let limits = limits::check(&Host::read(&load.sources), &demand);
+    let (fatal, warnings): (Vec<_>, Vec<_>) = limits.into_iter().partition(Limit::is_fatal);
+    for warning in warnings {
+        eprintln!("driver: warning: {warning}");
+    }
+    let texts: Vec<_> = fatal.iter().map(Limit::to_string).collect();
+    anyhow::ensure!(fatal.is_empty(), "this host cannot hold that:\n{}", texts.join("\n"));
+    Ok(())
 }

@@ -1,24 +1,57 @@
 //! The byte stream under a connection: TCP. The only file that knows which kind it is.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{RecvFlags, SendFlags};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 pub type Stream = mio::net::TcpStream;
 
-/// Begins to connect; the stream becomes writable when that is decided, see [`connected`].
+/// Begins to connect, from `source` or from where the kernel likes; the stream becomes writable when
+/// that is decided, see [`connected`].
 ///
 /// # Errors
-/// Those of `socket(2)` and `connect(2)` which are known at once.
-pub fn connect(address: SocketAddr) -> io::Result<Stream> {
-    let stream = Stream::connect(address)?;
+/// Those of `socket(2)`, `bind(2)` and `connect(2)` which are known at once.
+pub fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Stream> {
+    let stream = match source {
+        None => Stream::connect(target)?,
+        Some(source) => connect_from(source, target)?,
+    };
     // A request is one write; without this its second half could wait for an acknowledgement.
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+fn connect_from(source: IpAddr, target: SocketAddr) -> io::Result<Stream> {
+    let socket = bound(source)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&target.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
+        _ => Ok(Stream::from_std(socket.into())),
+    }
+}
+
+/// Whether connections can come from `source`: whether it is an address of this host.
+///
+/// # Errors
+/// Those of `socket(2)` and `bind(2)`.
+pub fn probe_source(source: IpAddr) -> io::Result<()> {
+    bound(source).map(drop)
+}
+
+fn bound(source: IpAddr) -> io::Result<Socket> {
+    let source = SocketAddr::new(source, 0);
+    let socket = Socket::new(Domain::for_address(source), Type::STREAM, None)?;
+    // `bind` would choose a port that is free for every target; `connect`, which knows the target,
+    // can share one among many.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
+    socket.bind(&source.into())?;
+    Ok(socket)
 }
 
 /// Whether a stream that became writable is connected; `None` when that is still open.

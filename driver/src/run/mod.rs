@@ -135,6 +135,7 @@ fn job(args: &Args, load: &Load, local: u32) -> Job {
         targets: targets
             .map(|endpoint| Target { address: endpoint.address, request: endpoint.request.clone() })
             .collect(),
+        sources: Arc::clone(&load.sources),
         to_head: load.method == "HEAD",
         expect: load.expect.clone(),
         pace: match args.rate {

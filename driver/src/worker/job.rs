@@ -1,8 +1,8 @@
 //! What the main thread and the workers tell one another.
 
-use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::probe::Probe;
@@ -12,6 +12,7 @@ use crate::pace::{Nanos, Pace};
 use crate::record::{Lags, Recording, Tally};
 use crate::report::Latency;
 use crate::scenario::Expect;
+use crate::source::source_of;
 
 /// What one worker is asked to do.
 pub struct Job {
@@ -22,11 +23,13 @@ pub struct Job {
     pub of: u32,
     /// This worker's connections.
     pub connections: u32,
-    /// The first of them in the count over all workers: it decides which target each belongs to, and
-    /// when it sends in an open loop.
+    /// The first of them in the count over all workers: it decides which target and source each has,
+    /// and when it sends in an open loop.
     pub first_connection: u32,
     pub all_connections: u32,
     pub targets: Vec<Target>,
+    /// Local addresses to connect from; none leaves it to the kernel.
+    pub sources: Arc<[IpAddr]>,
     /// Whether the method is `HEAD`.
     pub to_head: bool,
     pub expect: Expect,
@@ -44,6 +47,13 @@ pub struct Job {
     /// The largest value when there is none.
     pub deadline: Nanos,
     pub connect_timeout: Nanos,
+}
+
+impl Job {
+    /// Where this worker's connection `index` comes from.
+    pub fn source(&self, index: usize) -> Option<IpAddr> {
+        source_of(self.first_connection as usize + index, self.targets.len(), &self.sources)
+    }
 }
 
 #[derive(Clone)]

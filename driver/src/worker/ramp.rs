@@ -8,11 +8,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use crate::limits::WINDOW;
 use crate::pace::Nanos;
 
-/// Connections, over all threads, that may be open and unproven: the smallest backlog in common
-/// use, so that the ramp overflows no accept queue.
-const WINDOW: u32 = 128;
 /// Failed attempts after which the ramp goes on without a connection. The load keeps trying.
 const ATTEMPTS: u32 = 5;
 

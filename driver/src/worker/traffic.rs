@@ -26,7 +26,7 @@ impl Worker {
             self.ramp.opens();
         }
         let address = self.job.targets[self.connections[index].target].address;
-        let opened = transport::connect(address).and_then(|mut stream| {
+        let opened = transport::connect(address, self.job.source(index)).and_then(|mut stream| {
             self.poll.registry().register(
                 &mut stream,
                 Token(index),

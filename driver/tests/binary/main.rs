@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod errors;
+mod limits;
 mod misbehave;
 mod modes;
 mod support;

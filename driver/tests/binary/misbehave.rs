@@ -2,7 +2,7 @@
 //! connection; every wait is bounded.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -39,7 +39,13 @@ impl Server {
     /// A server that does this with each connection, which is closed afterwards.
     pub fn start(behave: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        Self::on(socket, behave)
+        Self::on(socket, Ipv4Addr::LOCALHOST.into(), behave)
+    }
+
+    /// The same on `[::1]`.
+    pub fn v6(behave: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        Self::on(socket, Ipv6Addr::LOCALHOST.into(), behave)
     }
 
     /// The same with little room for bytes on their way: a large request takes several writes.
@@ -48,11 +54,15 @@ impl Server {
         socket.set_recv_buffer_size(4096).unwrap();
         // The sender's buffer grows with the segments' size.
         socket.set_tcp_mss(536).unwrap();
-        Self::on(socket, behave)
+        Self::on(socket, Ipv4Addr::LOCALHOST.into(), behave)
     }
 
-    fn on(socket: Socket, behave: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    fn on(
+        socket: Socket,
+        host: IpAddr,
+        behave: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        socket.bind(&SocketAddr::new(host, 0).into()).unwrap();
         socket.listen(1024).unwrap();
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         let counts = Arc::new(Counts::default());
@@ -126,6 +136,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Where the client connected from.
+    pub fn client(&self) -> IpAddr {
+        self.stream.peer_addr().unwrap().ip()
+    }
+
     /// The next whole request; `None` when the client has closed.
     pub fn request(&mut self) -> Option<Request> {
         loop {

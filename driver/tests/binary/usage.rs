@@ -133,38 +133,3 @@ fn bad_usage_says_what_would_be_right() {
         assert_eq!(ended.stdout, "", "{args:?}");
     }
 }
-
-/// The driver where one table holds 64 descriptors.
-fn with_few_descriptors(args: &[&str]) -> Ended {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_driver")]);
-    shell.args(args);
-    ended(spawn(shell))
-}
-
-#[test]
-fn more_connections_than_descriptors_is_an_error_that_says_what_would_help() {
-    let server = good();
-    let ended = with_few_descriptors(&[&server.url(), "-c", "40", "-t", "1"]);
-    assert_eq!(ended.code, Some(2));
-    for part in ["40 connections", "hard limit is 64", "`ulimit -Hn 72`"] {
-        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
-    }
-    assert_eq!(server.connections(), 0);
-    if cfg!(target_os = "linux") {
-        assert!(ended.stderr.contains("`-t 2` would do"), "{}", ended.stderr);
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn each_thread_has_a_table_of_its_own() {
-    let server = good();
-    let args = ["--json", "--scenario", "ping", "-d100ms", "-c60", "-t2"];
-    let ended = with_few_descriptors(&[&[&server.url()[..]], &args[..]].concat());
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let report = ended.report();
-    assert_eq!(report.connect.established, 60);
-    assert_eq!(report.errors, Errors::default());
-    assert_eq!(report.errors_before, Errors::default());
-}
