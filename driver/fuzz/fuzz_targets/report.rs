@@ -1,0 +1,20 @@
+//! Whatever a report's file holds, reading it, adding it to another and printing it does not panic.
+//!
+//! Input: the JSON of a report.
+
+#![no_main]
+
+use driver::report::Report;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(report) = serde_json::from_slice::<Report>(bytes) else { return };
+    let mut joined = report.clone();
+    let _ = joined.join(&report);
+    let mut appended = report.clone();
+    appended.append(&report);
+    for report in [report, joined, appended] {
+        let _ = driver::text::wrk(&report);
+        let _ = serde_json::to_string(&report);
+    }
+});
