@@ -85,8 +85,7 @@ fn load(crowd: &Crowd) -> ExitCode {
     // same number of connections, not exactly.
     let shares = |most: u64| u64::from(crowd.connections).div_ceil((most * 9 / 10).max(1)) as u32;
     let threads = shares(table);
-    // Half of a route's ports: the kernel is slow to find more, see `limits::Limit::SlowPorts`.
-    let routes = shares(host.ports.map_or(table, |ports| ports.usable(&[]) / 2));
+    let routes = shares(host.ports.map_or(table, |ports| ports.usable(&[])));
     let last = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + routes - 1);
     let source = format!("{}-{last}", Ipv4Addr::LOCALHOST);
     println!(

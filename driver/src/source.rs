@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Addresses that one range may hold: with two ports each, more connections than 100 GB of memory.
+/// Addresses that one range may hold: each is tried before a run.
 pub const MOST: u32 = 65_536;
 
 /// An address, or a range of them with both ends included: `127.0.0.2-127.0.0.9`.

@@ -63,7 +63,7 @@ pub enum Limit {
     TimeWait { route: Route, needed: u64, usable: u64, waiting: u64 },
     #[error(
         "ports: {needed} connections {route} take more than half of the {usable} local ports that \
-         the host has for it. The kernel looks for a free port among the even ones first, one by \
+         the host has for it. Before version 6.8 the kernel looks for a free port among the even ones first, one by \
          one, and so may need a millisecond for each connection that gets an odd one.\n  {advice}"
     )]
     SlowPorts { route: Route, needed: u64, usable: u64, advice: String },
@@ -193,6 +193,8 @@ fn ports(host: &Host, demand: &Demand) -> Option<Limit> {
     let usable = ports.usable(&listening);
     let widest = ports.with_range(Ports::WIDEST).usable(&listening);
     let (route, needed) = busiest(demand)?;
+    // An older kernel tries all ports of one parity before it comes to the others.
+    let quick = |usable: u64| if host.quick_ports { usable } else { usable.div_ceil(2) };
     if needed > usable {
         let advice = more_ports(demand, quick(usable), needed <= widest);
         Some(Limit::Ports { route, needed, usable, ports: ports.clone(), advice })
@@ -207,12 +209,6 @@ fn ports(host: &Host, demand: &Demand) -> Option<Limit> {
 /// The route with most connections, and how many these are.
 fn busiest(demand: &Demand) -> Option<(Route, u64)> {
     demand.routes().into_iter().max_by_key(|(_, count)| *count)
-}
-
-/// How many of `usable` ports are found without a search: `connect` tries all ports of one parity
-/// before it tries the others.
-fn quick(usable: u64) -> u64 {
-    usable.div_ceil(2)
 }
 
 /// What to do when each route is to have no more than `room` connections; `widen` when a wider range
@@ -324,6 +320,7 @@ mod tests {
             table_per_thread: true,
             files: None,
             ports: None,
+            quick_ports: true,
             time_wait: None,
             refused_sources: Vec::new(),
             somaxconn: None,
@@ -420,33 +417,42 @@ mod tests {
         let host = with_ports("32768 60999");
         let (a, b) = ("192.0.2.1:80", "192.0.2.1:81");
         for (connections, targets, sources) in [
-            (14_116, &[a][..], &[][..]),
-            (28_232, &[a, b], &[]),
-            (28_232, &[a], &["10.0.0.1", "10.0.0.2"]),
-            (56_464, &[a, b], &["10.0.0.1", "10.0.0.2"]),
+            (28_232, &[a][..], &[][..]),
+            (56_464, &[a, b], &[]),
+            (56_464, &[a], &["10.0.0.1", "10.0.0.2"]),
+            (112_928, &[a, b], &["10.0.0.1", "10.0.0.2"]),
         ] {
             assert!(fits(&host, &demand(connections, 1, targets, sources)), "{connections}");
-            let (fatal, _) = hit(&host, &demand(connections + 1, 1, targets, sources));
-            assert!(!fatal, "the search for ports begins");
-            assert!(!hit(&host, &demand(2 * connections, 1, targets, sources)).0);
-            assert!(hit(&host, &demand(2 * connections + 1, 1, targets, sources)).0);
+            assert!(hit(&host, &demand(connections + 1, 1, targets, sources)).0);
         }
     }
 
     #[test]
+    fn where_the_kernel_searches_half_of_them_is_the_limit_of_a_warning() {
+        let host = Host { quick_ports: false, ..with_ports("32768 60999") };
+        assert!(fits(&host, &here(14_116, 1)));
+        assert_hit(&host, &here(14_117, 1), false, &["`--source 127.0.0.1-127.0.0.2`"]);
+        assert!(hit(&host, &here(28_233, 1)).0);
+    }
+
+    #[test]
     fn on_loopback_the_sources_that_would_do_are_named_and_do() {
-        let host = with_ports("32768 60999");
-        let parts = ["100000 connections to 127.0.0.1:80", "`--source 127.0.0.1-127.0.0.8`"];
-        assert_hit(&host, &here(100_000, 6), true, &parts);
-        let eight: Vec<_> = (1..=8).map(|n| format!("127.0.0.{n}")).collect();
-        let eight: Vec<&str> = eight.iter().map(String::as_str).collect();
-        assert!(fits(&host, &demand(100_000, 6, &["127.0.0.1:80"], &eight)));
-        assert!(!fits(&host, &demand(100_000, 6, &["127.0.0.1:80"], &eight[..7])));
+        for (quick_ports, count) in [(true, 4), (false, 8)] {
+            let host = Host { quick_ports, ..with_ports("32768 60999") };
+            let advice = format!("`--source 127.0.0.1-127.0.0.{count}`");
+            let parts = ["100000 connections to 127.0.0.1:80", &advice];
+            assert_hit(&host, &here(100_000, 6), true, &parts);
+            let sources: Vec<_> = (1..=count).map(|n| format!("127.0.0.{n}")).collect();
+            let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+            let from = |sources| demand(100_000, 6, &["127.0.0.1:80"], sources);
+            assert!(fits(&host, &from(&sources)));
+            assert!(!fits(&host, &from(&sources[1..])));
+        }
     }
 
     #[test]
     fn elsewhere_their_number_is() {
-        let parts = ["from 10.0.0.1 to 192.0.2.1:80", "Name 8 addresses of this host"];
+        let parts = ["from 10.0.0.1 to 192.0.2.1:80", "Name 4 addresses of this host"];
         let demand = demand(100_000, 6, &["192.0.2.1:80"], &["10.0.0.1"]);
         assert_hit(&with_ports("32768 60999"), &demand, true, &parts);
     }

@@ -51,6 +51,8 @@ pub struct Host {
     /// Open files of all processes.
     pub files: Option<Usage>,
     pub ports: Option<Ports>,
+    /// Whether a connection finds a free port without a search while there is one.
+    pub quick_ports: bool,
     pub time_wait: Option<TimeWait>,
     /// Sources that no connection can come from, and why.
     pub refused_sources: Vec<(IpAddr, String)>,
@@ -90,6 +92,7 @@ impl Host {
                 &text("/proc/sys/net/ipv4/ip_local_port_range"),
                 &text("/proc/sys/net/ipv4/ip_local_reserved_ports"),
             ),
+            quick_ports: linux_since(&text("/proc/sys/kernel/osrelease"), (6, 8)),
             time_wait: sockstat("tw")
                 .zip(sysctl("net/ipv4/tcp_tw_reuse", 0))
                 .map(|(ports, reuse)| TimeWait { ports, reuse }),
@@ -120,6 +123,13 @@ fn sockstat(key: &str) -> Option<u64> {
     let mut fields = text.lines().find_map(|line| line.strip_prefix("TCP:"))?.split_whitespace();
     fields.find(|field| *field == key)?;
     fields.next()?.parse().ok()
+}
+
+/// Whether the release of a Linux kernel is this version or a later one.
+fn linux_since(release: &str, version: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    matches!((numbers.next(), numbers.next()),
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= version)
 }
 
 fn conntrack() -> Option<Usage> {
@@ -155,4 +165,23 @@ fn group(what: &str) -> Option<Usage> {
             Some(Usage { used: number(folder.join(format!("{what}.current")))?, max })
         })
         .min_by_key(|usage| usage.room())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for (release, since) in [
+            ("6.8.0-31-generic\n", true),
+            ("6.18.44", true),
+            ("7.0-rc1", true),
+            ("6.7.12", false),
+            ("5.15.0", false),
+            ("", false),
+        ] {
+            assert_eq!(linux_since(release, (6, 8)), since, "{release}");
+        }
+    }
 }
