@@ -1,4 +1,4 @@
-//! `driver`: parse, check the limits, run, print.
+//! `driver`: parse, check the limits, run, write.
 
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;
@@ -6,34 +6,50 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
-use driver::args::{Args, Load};
+use driver::args::{Args, Cli, Command, Load, Merge};
 use driver::limits::{self, Demand, Host, Limit};
+use driver::merge::merge;
+use driver::output::Output;
+use driver::output::live::Live;
+use driver::report::Report;
 use driver::run::{self, Event};
 
+/// What went wrong, and the exit status that says so.
+type Failure = (u8, anyhow::Error);
+
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match measure(&args) {
-        Ok(code) => code,
-        Err((code, error)) => {
-            eprintln!("driver: {error:#}");
-            ExitCode::from(code)
-        }
-    }
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Some(Command::Merge(args)) => add(args),
+        None => measure(&cli.load),
+    };
+    done.unwrap_or_else(|(code, error)| {
+        eprintln!("driver: {error:#}");
+        ExitCode::from(code)
+    })
 }
 
-fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
-    let usage = |error: anyhow::Error| (2, error);
-    let failed = |error: anyhow::Error| (1, error);
-    let load = args.load().map_err(|error| usage(error.into()))?;
+fn usage(error: impl Into<anyhow::Error>) -> Failure {
+    (2, error.into())
+}
+
+fn failed(error: impl Into<anyhow::Error>) -> Failure {
+    (1, error.into())
+}
+
+fn measure(args: &Args) -> Result<ExitCode, Failure> {
+    let load = args.load().map_err(usage)?;
     preflight(args, &load).map_err(usage)?;
+    let output = Output::open(&args.outputs).map_err(usage)?;
 
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupt))
-            .map_err(|error| failed(error.into()))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupt)).map_err(failed)?;
     }
     let interrupted = || interrupt.load(Ordering::Relaxed);
+    let mut live = Live::new(args);
     let watch = |event: Event| {
+        live.event(event);
         if args.progress
             && let Ok(line) = serde_json::to_string(&event)
         {
@@ -41,15 +57,10 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
             let _ = writeln!(stdout(), "{line}");
         }
     };
-    let report = run::run(args, load, interrupted, watch).map_err(|error| failed(error.into()))?;
-
-    let text = if args.json {
-        let json = serde_json::to_string(&report).map_err(|error| failed(error.into()))?;
-        format!("{json}\n")
-    } else {
-        driver::text::wrk(&report)
-    };
-    stdout().write_all(text.as_bytes()).map_err(|error| failed(error.into()))?;
+    let report = run::run(args, load, interrupted, watch);
+    live.end();
+    let report = report.map_err(failed)?;
+    output.write(&report).map_err(failed)?;
     if interrupted() {
         return Ok(ExitCode::from(130));
     }
@@ -59,13 +70,23 @@ fn measure(args: &Args) -> Result<ExitCode, (u8, anyhow::Error)> {
         let errors = errors.list();
         return Err(failed(anyhow::anyhow!("no connection was ever answered ({errors})")));
     }
+    Ok(verdict(&report, args.outputs.strict))
+}
+
+fn add(args: &Merge) -> Result<ExitCode, Failure> {
+    let report = merge(args).map_err(usage)?;
+    Output::open(&args.outputs).map_err(usage)?.write(&report).map_err(failed)?;
+    Ok(verdict(&report, args.outputs.strict))
+}
+
+fn verdict(report: &Report, strict: bool) -> ExitCode {
     if !report.verdict.invalid.is_empty() {
-        return Ok(ExitCode::from(3));
+        ExitCode::from(3)
+    } else if strict && !report.verdict.driver_bound.is_empty() {
+        ExitCode::from(4)
+    } else {
+        ExitCode::SUCCESS
     }
-    if args.strict && !report.verdict.driver_bound.is_empty() {
-        return Ok(ExitCode::from(4));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Refuses, before anything starts, what the host cannot hold, and warns of what it may not.

@@ -5,7 +5,7 @@
 #![no_main]
 
 use clap::Parser as _;
-use driver::args::{Args, duration};
+use driver::args::{Cli, duration};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -35,7 +35,8 @@ fuzz_target!(|text: &str| {
     let mut argv = vec!["driver", &url, &method, &body];
     argv.extend(flags.iter().map(String::as_str));
     argv.extend(headers.iter().map(String::as_str));
-    let Ok(args) = Args::try_parse_from(argv) else { return };
+    let Ok(cli) = Cli::try_parse_from(argv) else { return };
+    let args = cli.load;
     let Ok(mut load) = args.load() else { return };
     assert!((1..=args.connections).contains(&args.own_connections()));
 

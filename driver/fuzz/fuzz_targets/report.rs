@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut appended = report.clone();
     appended.append(&report);
     for report in [report, joined, appended] {
-        let _ = driver::text::wrk(&report);
+        let _ = driver::output::text::wrk(&report);
         let _ = serde_json::to_string(&report);
     }
 });

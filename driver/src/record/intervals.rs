@@ -1,7 +1,7 @@
 //! The measured window second by second.
 
 use crate::pace::Nanos;
-use crate::report::{Interval, Latency};
+use crate::report::{Interval, Latency, PackedLatency};
 
 /// Length of an interval.
 pub const LENGTH: Nanos = 1_000_000_000;
@@ -25,15 +25,14 @@ pub struct Intervals {
     over: Vec<Over>,
 }
 
-/// An interval that is over. Histograms are a quarter of a megabyte each, mostly zeros, so they are
-/// kept in the form in which they travel.
+/// An interval that is over.
 #[derive(Debug)]
 struct Over {
     began: Nanos,
     ended: Nanos,
     counted: Totals,
     connections: u32,
-    latency: Vec<u8>,
+    latency: PackedLatency,
 }
 
 impl Intervals {
@@ -60,7 +59,7 @@ impl Intervals {
                 bytes_read: totals.bytes_read - self.before.bytes_read,
             },
             connections,
-            latency: self.latency.to_bytes(),
+            latency: PackedLatency::from(&self.latency),
         });
         self.latency.0.reset();
         self.began = at;
@@ -77,7 +76,7 @@ impl Intervals {
             errors: over.counted.errors,
             bytes_read: over.counted.bytes_read,
             connections: over.connections,
-            latency: Latency::from_bytes(&over.latency).expect("it was written by to_bytes"),
+            latency: over.latency,
         };
         self.over.into_iter().map(interval).collect()
     }

@@ -85,8 +85,8 @@ impl Errors {
         sum(self.status.values().copied())
     }
 
-    /// The errors that occurred, named and counted: `timeout 3, status 500 12`. Empty when none did.
-    pub fn list(&self) -> String {
+    /// Every type by name, with its count; of the status codes, those that occurred.
+    pub fn by_type(&self) -> impl Iterator<Item = (String, u64)> {
         let fixed = [
             ("connect refused", self.connect.refused),
             ("connect timed out", self.connect.timed_out),
@@ -103,11 +103,15 @@ impl Errors {
             ("wrong body", self.body),
             ("deadline", self.deadline),
         ];
-        fixed
-            .into_iter()
+        let status = self.status.iter().map(|(code, count)| (format!("status {code}"), *count));
+        fixed.into_iter().map(|(name, count)| (name.to_owned(), count)).chain(status)
+    }
+
+    /// The errors that occurred, named and counted: `timeout 3, status 500 12`. Empty when none did.
+    pub fn list(&self) -> String {
+        self.by_type()
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} {count}"))
-            .chain(self.status.iter().map(|(code, count)| format!("status {code} {count}")))
             .collect::<Vec<_>>()
             .join(", ")
     }

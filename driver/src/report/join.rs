@@ -2,8 +2,8 @@
 //! added; nothing is ever averaged.
 
 use super::{
-    Checks, Config, Connect, Interval, Lag, Latency, OpenLoop, Rate, Report, SCHEMA, Thread,
-    Verdict, add,
+    Checks, Config, Connect, Interval, Lag, Latency, OpenLoop, PackedLatency, Rate, Report, SCHEMA,
+    Thread, Verdict, add,
 };
 
 /// Reports that are not of one load.
@@ -71,11 +71,8 @@ impl Report {
         }
         self.started_at = self.started_at.min(other.started_at);
         self.window_s = end - offset.min(0.0);
-        for target in &other.config.targets {
-            if !self.config.targets.contains(target) {
-                self.config.targets.push(target.clone());
-            }
-        }
+        unite(&mut self.config.targets, &other.config.targets);
+        unite(&mut self.config.sources, &other.config.sources);
         self.config.connections = self.config.connections.saturating_add(other.config.connections);
         self.config.threads = self.config.threads.saturating_add(other.config.threads);
         self.config.rate = match (self.config.rate, other.config.rate) {
@@ -116,6 +113,15 @@ impl Report {
         add(&mut self.lost, other.lost);
         self.checks.merge(&other.checks);
         self.verdict = Verdict::of(self);
+    }
+}
+
+/// Adds those that are not there yet.
+fn unite(own: &mut Vec<String>, others: &[String]) {
+    for other in others {
+        if !own.contains(other) {
+            own.push(other.clone());
+        }
     }
 }
 
@@ -189,7 +195,9 @@ impl Interval {
         add(&mut self.errors, other.errors);
         add(&mut self.bytes_read, other.bytes_read);
         self.connections = self.connections.saturating_add(other.connections);
-        self.latency.merge(&other.latency);
+        let mut latency = self.latency.unpack();
+        latency.merge(&other.latency.unpack());
+        self.latency = PackedLatency::from(&latency);
     }
 }
 
@@ -204,5 +212,154 @@ impl Checks {
         self.receive_queue = worse(self.receive_queue, other.receive_queue);
         self.busy = self.busy.max(other.busy);
         self.cpu_s += other.cpu_s;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::report::fixture::report;
+
+    #[test]
+    fn merged_runs_read_as_one_longer_run() {
+        let mut merged = report();
+        let mut other = report();
+        other.requests = 8;
+        other.connect.established = 1;
+        other.checks.littles_residual = Some(-0.01);
+        other.errors.status.insert(503, 1);
+        merged.append(&other);
+        assert_eq!(merged.requests, 12);
+        assert_eq!(merged.rate(), 3.0);
+        assert_eq!(merged.latency.count(), 8);
+        assert_eq!(merged.connect.established, 1);
+        assert_eq!(merged.checks.littles_residual, Some(-0.01));
+        assert_eq!(merged.errors.list(), "status 503 1");
+        assert_eq!(merged.threads[0].per_tenth, [1, 1, 2, 1, 1, 2]);
+    }
+
+    #[test]
+    fn counts_from_a_file_cannot_overflow() {
+        let mut merged = report();
+        merged.requests = u64::MAX;
+        merged.errors.write = u64::MAX;
+        merged.errors.status.insert(500, u64::MAX);
+        let other = merged.clone();
+        merged.append(&other);
+        assert_eq!(merged.requests, u64::MAX);
+        assert_eq!(merged.errors.total(), u64::MAX);
+    }
+
+    /// A run that began this much later.
+    fn after(seconds: f64) -> Report {
+        let mut other = report();
+        other.started_at += SignedDuration::from_secs_f64(seconds);
+        other
+    }
+
+    fn interval(latency: u64) -> Interval {
+        let mut histogram = Latency::new();
+        histogram.0 += latency;
+        Interval {
+            start_s: 0.0,
+            length_s: 1.0,
+            requests: 1,
+            errors: 2,
+            bytes_read: 3,
+            connections: 4,
+            latency: PackedLatency::from(&histogram),
+        }
+    }
+
+    #[test]
+    fn drivers_side_by_side_are_one_larger_driver() {
+        let mut all = report();
+        all.config.rate = Some(Rate { from: 1.0, to: 2.0 });
+        all.config.shard = Some("1/2".into());
+        let mut other = after(0.1);
+        other.config.rate = Some(Rate { from: 3.0, to: 4.0 });
+        other.config.targets = vec!["http://127.0.0.1:8081/ping".into()];
+        other.latency = Latency::new();
+        other.latency.0 += 5_000_000;
+        all.join(&other).unwrap();
+        assert_eq!(all.config.connections, 4);
+        assert_eq!(all.config.threads, 2);
+        assert_eq!(all.config.rate, Some(Rate { from: 4.0, to: 6.0 }));
+        assert_eq!(all.config.shard, None);
+        assert_eq!(all.config.targets.len(), 2);
+        assert_eq!(all.connect.established, 4);
+        assert_eq!(all.requests, 8);
+        assert!((all.window_s - 2.1).abs() < 1e-9, "{}", all.window_s);
+        assert_eq!(all.started_at, report().started_at);
+        assert_eq!(all.latency.count(), 5);
+        // One of five: of the first driver alone it was 0.9 ms.
+        assert!((all.latency.percentile(100.0) / 5e-3 - 1.0).abs() < 1e-3);
+        assert_eq!(all.threads.len(), 2);
+        assert_eq!(all.checks.peak_rss, 2 << 20);
+    }
+
+    #[test]
+    fn what_was_not_measured_at_once_is_not_added() {
+        for (late, share) in [(0.5, 75.0), (3.0, 0.0), (-1.0, 50.0)] {
+            let mut all = report();
+            let error = all.join(&after(late)).unwrap_err();
+            assert_eq!(error, JoinError::NotAtOnce { share });
+            assert_eq!(all.requests, report().requests);
+        }
+        assert!(report().join(&after(0.19)).is_ok());
+    }
+
+    #[test]
+    fn what_was_another_load_is_not_added() {
+        type Change = fn(&mut Report);
+        let changes: [(&str, Change); 6] = [
+            ("method", |other| other.config.method = "GET".into()),
+            ("scenario", |other| other.config.scenario = None),
+            ("pipelining depth", |other| other.config.pipeline = 2),
+            ("keep-alive", |other| other.config.keepalive = false),
+            ("deadline", |other| other.config.deadline_s = Some(1.0)),
+            ("loop", |other| other.config.rate = Some(Rate { from: 1.0, to: 1.0 })),
+        ];
+        for (what, change) in changes {
+            let mut other = report();
+            change(&mut other);
+            let error = report().join(&other).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+        let mut other = report();
+        other.schema += 1;
+        assert_eq!(report().join(&other), Err(JoinError::Schema(SCHEMA + 1)));
+    }
+
+    #[test]
+    fn the_same_second_of_two_drivers_is_added() {
+        let (mut all, mut other) = (report(), report());
+        all.intervals = vec![interval(1_000)];
+        other.intervals = vec![interval(2_000), interval(3_000)];
+        all.join(&other).unwrap();
+        let counts: Vec<_> = all.intervals.iter().map(|second| second.requests).collect();
+        assert_eq!(counts, [2, 1]);
+        let first = &all.intervals[0];
+        assert_eq!((first.errors, first.bytes_read, first.connections), (4, 6, 8));
+        assert_eq!(first.latency.unpack().count(), 2);
+        assert_eq!(first.latency.unpack().0.min(), 1_000);
+    }
+
+    #[test]
+    fn of_lags_the_mean_is_that_of_all_sends_and_the_worst_is_kept() {
+        let open_loop = |sent, mean_s, max_s| OpenLoop {
+            begin_monotonic_s: 1.0,
+            scheduled: 100,
+            sent,
+            achieved: 1.0,
+            lag: Lag { mean_s, max_s },
+            own_lag: Lag::default(),
+        };
+        let mut all = open_loop(30, 0.1, 0.5);
+        all.merge(&open_loop(90, 0.3, 0.4));
+        assert!((all.lag.mean_s - 0.25).abs() < 1e-12);
+        assert_eq!((all.lag.max_s, all.sent, all.achieved), (0.5, 120, 0.6));
     }
 }

@@ -93,7 +93,7 @@ impl Latency {
 
 impl Latency {
     /// HdrHistogram V2, not compressed.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         V2Serializer::new()
             .serialize(&self.0, &mut bytes)
@@ -105,7 +105,7 @@ impl Latency {
     ///
     /// # Errors
     /// [`LatencyError`]; whatever the bytes are, no more is allocated than they are long.
-    pub fn from_bytes(mut bytes: &[u8]) -> Result<Self, LatencyError> {
+    fn from_bytes(mut bytes: &[u8]) -> Result<Self, LatencyError> {
         // The length in its header is allocated before anything is read, so it must be the true one:
         // cookie, payload length, offset, digits, bounds and ratio are 40 bytes, then the payload.
         let stated = bytes
@@ -120,6 +120,37 @@ impl Latency {
             return Err(LatencyError::Count(histogram.len()));
         }
         Ok(Self(histogram))
+    }
+}
+
+/// A histogram in the bytes in which it travels, a hundredth of the size: for keeping many of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "WireLatency", try_from = "WireLatency")]
+pub struct PackedLatency(Vec<u8>);
+
+impl PackedLatency {
+    pub fn unpack(&self) -> Latency {
+        Latency::from_bytes(&self.0).expect("they were packed, or read once already")
+    }
+}
+
+impl From<&Latency> for PackedLatency {
+    fn from(latency: &Latency) -> Self {
+        Self(latency.to_bytes())
+    }
+}
+
+impl From<PackedLatency> for WireLatency {
+    fn from(packed: PackedLatency) -> Self {
+        packed.unpack().into()
+    }
+}
+
+impl TryFrom<WireLatency> for PackedLatency {
+    type Error = LatencyError;
+
+    fn try_from(wire: WireLatency) -> Result<Self, LatencyError> {
+        Ok(Self::from(&Latency::try_from(wire)?))
     }
 }
 
@@ -181,5 +212,14 @@ mod tests {
         bytes[4..8].copy_from_slice(&9u32.to_be_bytes());
         bytes.extend([0xff; 9]);
         assert!(matches!(read_back(&bytes), Err(LatencyError::Hdr(_))));
+    }
+
+    #[test]
+    fn a_histogram_that_counts_the_impossible_is_not_read() {
+        let mut latency = Latency::new();
+        latency.0.record_n(1000, 1 << 60).expect("within the bounds");
+        let json = serde_json::to_string(&latency).expect("serializable");
+        let error = serde_json::from_str::<Latency>(&json).expect_err("2^60 requests");
+        assert!(error.to_string().contains("counts 1152921504606846976"), "{error}");
     }
 }

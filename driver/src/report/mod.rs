@@ -5,6 +5,8 @@
 //! percentiles of several runs come from added histograms, never from averaged percentiles.
 
 mod errors;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod join;
 mod latency;
 mod verdict;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use errors::{ConnectErrors, Errors, ReadErrors};
 pub use join::JoinError;
-pub use latency::{Latency, LatencyError};
+pub use latency::{Latency, LatencyError, PackedLatency};
 pub use verdict::Verdict;
 
 /// Version of the JSON that [`Report`] is written as; raised when a reader would misread it.
@@ -81,6 +83,9 @@ pub struct Config {
     pub method: String,
     /// `None` for a plain request whose answers are only checked for their status and framing.
     pub scenario: Option<String>,
+    /// Where the connections came from, in turn; empty where that was left to the kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     pub connections: u32,
     pub threads: u32,
     /// Requests that each connection may have in flight.
@@ -181,7 +186,7 @@ pub struct Interval {
     pub bytes_read: u64,
     /// Connections that were open when it ended.
     pub connections: u32,
-    pub latency: Latency,
+    pub latency: PackedLatency,
 }
 
 /// What the driver says of its own numbers.
@@ -234,6 +239,13 @@ impl Report {
     /// Errors inside the window and before it.
     pub fn errors_in_all(&self) -> u64 {
         self.errors.total().saturating_add(self.errors_before.total())
+    }
+}
+
+impl Interval {
+    /// Correct responses per second; 0 when it has no length.
+    pub fn rate(&self) -> f64 {
+        per_second(self.requests, self.length_s)
     }
 }
 

@@ -92,3 +92,85 @@ fn driver_bound(report: &Report) -> Vec<String> {
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::report;
+    use crate::report::{Lag, OpenLoop};
+
+    fn at_a_rate(sent: u64) -> Report {
+        let mut report = report();
+        report.checks.littles_residual = None;
+        report.open_loop = Some(OpenLoop {
+            begin_monotonic_s: 0.0,
+            scheduled: 1000,
+            sent,
+            achieved: sent as f64 / 1000.0,
+            lag: Lag::default(),
+            own_lag: Lag::default(),
+        });
+        report
+    }
+
+    #[test]
+    fn a_run_without_fault_is_taken_at_its_word() {
+        assert_eq!(Verdict::of(&report()), Verdict::default());
+        // The last request may have been due a moment before the end.
+        assert_eq!(Verdict::of(&at_a_rate(989)), Verdict::default());
+    }
+
+    #[test]
+    fn a_rate_that_was_not_reached_is_invalid_and_the_reason_says_who_was_slow() {
+        let mut report = at_a_rate(988);
+        let verdict = Verdict::of(&report);
+        assert!(verdict.invalid[0].contains("98.8 %"), "{verdict:?}");
+        assert!(verdict.invalid[0].contains("waiting for the server"), "{verdict:?}");
+        assert!(verdict.driver_bound.is_empty());
+        report.checks.receive_queue = Some(0.6);
+        let verdict = Verdict::of(&report);
+        assert!(verdict.invalid[0].contains("the driver could not send faster"), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_late_start_is_invalid() {
+        let mut report = report();
+        report.config.start_at = Some(report.started_at);
+        report.started_at += std::time::Duration::from_secs_f64(report.config.warmup_s + 0.05);
+        assert!(Verdict::of(&report).invalid.is_empty());
+        report.started_at += std::time::Duration::from_secs(1);
+        assert!(Verdict::of(&report).invalid[0].contains("1.0 s after"));
+    }
+
+    #[test]
+    fn a_full_core_means_the_driver_only_where_it_sends_as_fast_as_it_can() {
+        let mut closed = report();
+        closed.checks.busy = 0.96;
+        assert!(Verdict::of(&closed).driver_bound[0].contains("96 % of a core"));
+        let mut open = at_a_rate(1000);
+        open.checks.busy = 0.96;
+        assert!(Verdict::of(&open).driver_bound.is_empty());
+    }
+
+    #[test]
+    fn answers_that_lie_unread_mean_the_driver() {
+        let mut report = report();
+        report.checks.receive_queue = Some(0.49);
+        assert!(Verdict::of(&report).driver_bound.is_empty());
+        report.checks.receive_queue = Some(0.51);
+        assert!(Verdict::of(&report).driver_bound[0].contains("51 %"));
+    }
+
+    #[test]
+    fn its_own_lateness_means_the_driver_when_it_is_a_part_of_the_latency() {
+        let mut report = at_a_rate(1000);
+        let mean_s = report.latency.mean();
+        let mut with_own_lag = |mean_s| {
+            let open_loop = report.open_loop.as_mut().expect("an open loop");
+            open_loop.own_lag = Lag { mean_s, max_s: mean_s };
+            Verdict::of(&report).driver_bound
+        };
+        assert!(with_own_lag(0.09 * mean_s).is_empty());
+        assert!(with_own_lag(0.11 * mean_s)[0].contains("11 % of the mean"));
+    }
+}

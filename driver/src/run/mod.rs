@@ -37,13 +37,13 @@ pub enum Event {
     Load,
     /// The measured window opens.
     Open,
-    /// How it goes, several times a second.
+    /// How it goes, four times a second, while connections are opened too.
     Status(Status),
     /// The measured window closed.
     Close,
 }
 
-/// Sums over all workers since the load began, warm-up included.
+/// Sums over all workers since the first connection was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Right answers.
@@ -190,6 +190,7 @@ fn conduct(
         Duration::try_from(start_at.duration_since(epoch.wall)).map_or(0, nanos)
     });
     let mut next_status = STATUS;
+    let mut next_opening = nanos(STATUS);
     loop {
         if interrupted() {
             control.stop.store(true, Ordering::Relaxed);
@@ -201,6 +202,10 @@ fn conduct(
             }
             let ready = control.ready.load(Ordering::Relaxed) + ended;
             if ready < args.threads || control.stop.load(Ordering::Relaxed) {
+                if control.now() >= next_opening {
+                    next_opening += nanos(STATUS);
+                    watch(Event::Status(status(&control.progress)));
+                }
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }

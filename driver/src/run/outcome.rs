@@ -49,6 +49,7 @@ pub fn report(
             targets: load.endpoints.into_iter().map(|endpoint| endpoint.url).collect(),
             method: load.method,
             scenario: args.scenario.clone(),
+            sources: args.source.iter().map(ToString::to_string).collect(),
             connections,
             threads: args.threads,
             pipeline: args.pipeline,

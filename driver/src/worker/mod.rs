@@ -24,6 +24,7 @@ use crate::http::response::HeadCache;
 use crate::pace::{Cursor, Nanos, Pace};
 use crate::record::{Failure, Lags, Recording, Tally};
 use crate::report::Latency;
+use crate::source::target_of;
 use crate::transport;
 use clock::Sleeper;
 use connection::{Connection, Phase};
@@ -99,7 +100,7 @@ impl Worker {
     pub fn new(job: Job, control: Arc<Control>) -> io::Result<Self> {
         let targets = job.targets.len();
         let connections: Vec<Connection> = (0..job.connections)
-            .map(|i| Connection::new((job.first_connection + i) as usize % targets))
+            .map(|i| Connection::new(target_of((job.first_connection + i) as usize, targets)))
             .collect();
         let stage_ends = control.now() + job.connect_timeout;
         let cursor = match job.pace {
@@ -204,7 +205,10 @@ impl Worker {
             self.open(index, now);
         }
         match self.stage {
-            Stage::Ramp => self.ramp(now),
+            Stage::Ramp => {
+                self.ramp(now);
+                self.publish();
+            }
             Stage::Wait => self.wait(now),
             Stage::WarmUp | Stage::Measure => {
                 self.send_due();

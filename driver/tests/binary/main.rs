@@ -7,5 +7,6 @@ mod errors;
 mod limits;
 mod misbehave;
 mod modes;
+mod outputs;
 mod support;
 mod usage;

@@ -311,7 +311,7 @@ fn the_window_by_seconds_adds_up_to_the_window() {
     assert_eq!((requests, bytes), (report.requests, report.bytes_read));
     let mut latency = driver::report::Latency::new();
     for interval in &report.intervals {
-        latency.merge(&interval.latency);
+        latency.merge(&interval.latency.unpack());
         assert_eq!(interval.connections, 4);
     }
     assert_eq!(latency.0, report.latency.0);

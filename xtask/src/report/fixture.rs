@@ -161,6 +161,7 @@ fn measurement(round: u32, connections: u32, rate: f64) -> Measurement {
                 targets: vec!["http://127.0.0.1:8080/ping".into()],
                 method: "POST".into(),
                 scenario: Some("ping".into()),
+                sources: Vec::new(),
                 connections,
                 threads: 1,
                 pipeline: 1,

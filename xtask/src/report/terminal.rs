@@ -2,7 +2,7 @@
 //! cost, in 80 columns as far as it goes. The whole is in `report.md`.
 
 use comfy_table::{CellAlignment, Table, presets};
-use driver::text::{bytes, latency};
+use driver::output::text::{bytes, latency};
 
 use super::load;
 use crate::results::summary::{Figures, Level, Row, Summary};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use driver::text;
+use driver::output::text;
 
 use super::load;
 use crate::results::record::Run;

@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
+use driver::output::text;
 use driver::run::Event;
-use driver::text;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::results::record::{Cell, Options, Outcome, Sample, Step};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 use driver::args::{at_least_one, positive_duration};
+use driver::output::text;
 use driver::report::Report;
-use driver::text;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::config::manifest;

@@ -1,6 +1,6 @@
 //! One level: how fast each row was, and what that took.
 
-use driver::text;
+use driver::output::text;
 
 use crate::report::load;
 use crate::report::table::Align::{Left, Right};

@@ -2,11 +2,11 @@
 //!
 //! The unit formatters follow wrk's `units.c`: a value moves to the next unit at 85 % of it, so
 //! 860 µs reads `0.86ms` and a run of a minute `1m`. What wrk has no line for comes after its last
-//! line, and only when there is something to say.
+//! line.
 
 use std::fmt::Write as _;
 
-use crate::report::{Report, Thread, Verdict};
+use crate::report::{Latency, OpenLoop, Report, Thread, Verdict};
 
 /// The share of a unit from which a value is shown in that unit.
 const NEXT_UNIT: f64 = 0.85;
@@ -111,6 +111,21 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
     if config.targets.len() > 1 {
         writeln!(out, "Targets:      {}", config.targets.join(", "))?;
     }
+    if config.pipeline > 1 {
+        writeln!(out, "Pipelining:   {} requests in flight on each connection", config.pipeline)?;
+    }
+    if !config.keepalive {
+        writeln!(out, "Keep-alive:   off, latency includes opening a connection for each request")?;
+    }
+    if let Some(open_loop) = &report.open_loop {
+        write_open_loop(out, report, open_loop)?;
+    }
+    if let Some(service) = &report.service {
+        write_latency(out, "Service time:", service)?;
+    }
+    write_latency(out, "First byte:", &report.ttfb)?;
+    write_latency(out, "Connect:", &report.connect.latency)?;
+    write_driver(out, report)?;
     if report.errors.total() > 0 {
         writeln!(out, "Errors:       {}", report.errors.list())?;
     }
@@ -124,6 +139,9 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
     let established = report.connect.established;
     if established != config.connections {
         writeln!(out, "Connections:  {established} established of {}", config.connections)?;
+    }
+    if report.lost > 0 {
+        writeln!(out, "Lost:         {} connections, not opened again", report.lost)?;
     }
     if report.reconnects > 0 {
         writeln!(out, "Reconnects:   {} inside the window", report.reconnects)?;
@@ -149,6 +167,53 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "Driver-bound: {reason}")?;
     }
     Ok(())
+}
+
+/// How well the schedule was kept.
+fn write_open_loop(out: &mut String, report: &Report, open_loop: &OpenLoop) -> std::fmt::Result {
+    let rate = report.config.rate.map_or_else(String::new, |rate| {
+        let (from, to) = (count(rate.from), count(rate.to));
+        if from == to { from } else { format!("{from}..{to}") }
+    });
+    writeln!(
+        out,
+        "Open loop:    {rate} requests/sec, {} of {} sent; {} late at most, {} on average",
+        open_loop.sent,
+        open_loop.scheduled,
+        latency(open_loop.lag.max_s),
+        latency(open_loop.lag.mean_s)
+    )
+}
+
+fn write_latency(out: &mut String, name: &str, histogram: &Latency) -> std::fmt::Result {
+    if histogram.count() == 0 {
+        return Ok(());
+    }
+    let [median, late] = [50.0, 99.0].map(|percentile| latency(histogram.percentile(percentile)));
+    writeln!(
+        out,
+        "{name:<14}mean {}, 50% {median}, 99% {late}, max {}",
+        latency(histogram.mean()),
+        latency(histogram.max())
+    )
+}
+
+/// What the measurement took of the driver's own machine.
+fn write_driver(out: &mut String, report: &Report) -> std::fmt::Result {
+    let checks = &report.checks;
+    if report.requests == 0 {
+        return Ok(());
+    }
+    write!(
+        out,
+        "Driver:       {:.0}% busy, {} of CPU a request",
+        100.0 * checks.busy,
+        latency(checks.cpu_s / report.requests as f64)
+    )?;
+    if let Some(share) = checks.receive_queue {
+        write!(out, ", {:.0}% of answers unread", 100.0 * share)?;
+    }
+    writeln!(out)
 }
 
 fn write_stats(
@@ -228,7 +293,8 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Checks, Config, Connect, Errors, Latency, SCHEMA};
+    use crate::report::fixture::report;
+    use crate::report::{Lag, Rate};
 
     #[test]
     fn units_change_where_wrk_changes_them() {
@@ -271,64 +337,6 @@ mod tests {
         );
     }
 
-    fn report() -> Report {
-        let mut latency = Latency::new();
-        for micros in [100, 100, 100, 900] {
-            latency.0 += micros * 1000;
-        }
-        Report {
-            schema: SCHEMA,
-            version: "0.0.0".into(),
-            config: Config {
-                targets: vec!["http://127.0.0.1:8080/ping".into()],
-                method: "POST".into(),
-                scenario: Some("ping".into()),
-                connections: 2,
-                threads: 1,
-                pipeline: 1,
-                keepalive: true,
-                rate: None,
-                shard: None,
-                start_at: None,
-                duration_s: 2.0,
-                warmup_s: 1.0,
-                timeout_s: 2.0,
-                deadline_s: None,
-            },
-            started_at: jiff::Timestamp::UNIX_EPOCH,
-            window_s: 2.0,
-            connect: Connect { established: 2, ramp_s: 0.1, latency: Latency::new() },
-            requests: 4,
-            bytes_read: 400,
-            latency,
-            service: None,
-            ttfb: Latency::new(),
-            open_loop: None,
-            errors: Errors::default(),
-            errors_before: Errors::default(),
-            in_flight_at_end: 2,
-            unanswered: 0,
-            reconnects: 0,
-            lost: 0,
-            intervals: Vec::new(),
-            threads: vec![Thread {
-                connections: 2,
-                requests: 4,
-                cpu_s: 0.1,
-                involuntary_switches: 0,
-                per_tenth: vec![1, 1, 2],
-            }],
-            checks: Checks {
-                littles_residual: Some(0.001),
-                busy: 0.05,
-                cpu_s: 0.1,
-                receive_queue: None,
-                peak_rss: 1 << 20,
-            },
-            verdict: Verdict::default(),
-        }
-    }
-
     #[test]
     fn a_clean_run_reads_as_wrk_would_print_it() {
         assert_eq!(
@@ -347,6 +355,42 @@ Running 2s test @ http://127.0.0.1:8080/ping
   4 requests in 2.00s, 400.00B read
 Requests/sec:      2.00
 Transfer/sec:     200.00B
+Driver:       5% busy, 25.00ms of CPU a request
+"
+        );
+    }
+
+    #[test]
+    fn what_kind_of_load_it_was_is_said_after_wrks_lines() {
+        let mut report = report();
+        report.config.pipeline = 8;
+        report.config.keepalive = false;
+        report.config.rate = Some(Rate { from: 100.0, to: 20_000.0 });
+        report.service = Some(report.latency.clone());
+        report.ttfb = report.latency.clone();
+        report.connect.latency = report.latency.clone();
+        report.checks.receive_queue = Some(0.031);
+        report.open_loop = Some(OpenLoop {
+            begin_monotonic_s: 0.0,
+            scheduled: 1000,
+            sent: 999,
+            achieved: 0.999,
+            lag: Lag { mean_s: 20e-6, max_s: 3e-3 },
+            own_lag: Lag::default(),
+        });
+        let text = wrk(&report);
+        let (_, ours) = text.split_once("Transfer/sec:").expect("wrk's last line");
+        let ours = ours.split_once('\n').expect("its end").1;
+        assert_eq!(
+            ours,
+            "\
+Pipelining:   8 requests in flight on each connection
+Keep-alive:   off, latency includes opening a connection for each request
+Open loop:    100.00..20.00k requests/sec, 999 of 1000 sent; 3.00ms late at most, 20.00us on average
+Service time: mean 299.96us, 50% 100.03us, 99% 0.90ms, max 0.90ms
+First byte:   mean 299.96us, 50% 100.03us, 99% 0.90ms, max 0.90ms
+Connect:      mean 299.96us, 50% 100.03us, 99% 0.90ms, max 0.90ms
+Driver:       5% busy, 25.00ms of CPU a request, 3% of answers unread
 "
         );
     }
@@ -385,44 +429,5 @@ Transfer/sec:     200.00B
         empty.window_s = 0.0;
         let text = wrk(&empty);
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
-    }
-
-    #[test]
-    fn merged_runs_read_as_one_longer_run() {
-        let mut merged = report();
-        let mut other = report();
-        other.requests = 8;
-        other.connect.established = 1;
-        other.checks.littles_residual = Some(-0.01);
-        other.errors.status.insert(503, 1);
-        merged.append(&other);
-        assert_eq!(merged.requests, 12);
-        assert_eq!(merged.rate(), 3.0);
-        assert_eq!(merged.latency.count(), 8);
-        assert_eq!(merged.connect.established, 1);
-        assert_eq!(merged.checks.littles_residual, Some(-0.01));
-        assert_eq!(merged.errors.list(), "status 503 1");
-        assert_eq!(merged.threads[0].per_tenth, [1, 1, 2, 1, 1, 2]);
-    }
-
-    #[test]
-    fn a_histogram_that_counts_the_impossible_is_not_read() {
-        let mut latency = Latency::new();
-        latency.0.record_n(1000, 1 << 60).expect("within the bounds");
-        let json = serde_json::to_string(&latency).expect("serializable");
-        let error = serde_json::from_str::<Latency>(&json).expect_err("2^60 requests");
-        assert!(error.to_string().contains("counts 1152921504606846976"), "{error}");
-    }
-
-    #[test]
-    fn counts_from_a_file_cannot_overflow() {
-        let mut merged = report();
-        merged.requests = u64::MAX;
-        merged.errors.write = u64::MAX;
-        merged.errors.status.insert(500, u64::MAX);
-        let other = merged.clone();
-        merged.append(&other);
-        assert_eq!(merged.requests, u64::MAX);
-        assert_eq!(merged.errors.total(), u64::MAX);
     }
 }
