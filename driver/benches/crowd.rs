@@ -9,10 +9,13 @@
 // What does not hold here has to end the bench, with its reason.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/echo.rs"]
+mod echo;
+
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::io::Read as _;
+use std::net::Ipv4Addr;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -21,9 +24,8 @@ use clap::{Args, Parser, Subcommand};
 use driver::args::{at_least_one, positive_duration};
 use driver::limits::{self, Host};
 use driver::report::{Errors, Report};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Socket, Type};
+
+use echo::{Serve, Server, serve};
 
 /// The driver's own memory that one connection may take, in bytes.
 const MOST_PER_CONNECTION: f64 = 2048.0;
@@ -58,18 +60,13 @@ struct Crowd {
 enum Role {
     /// The server: says its addresses and ends when its input does
     #[command(hide = true)]
-    Serve {
-        threads: u32,
-        /// All threads share one port
-        #[arg(long)]
-        one_port: bool,
-    },
+    Serve(Serve),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.role {
-        Some(Role::Serve { threads, one_port }) => serve(threads, one_port),
+        Some(Role::Serve(told)) => serve(told),
         None if cli.bench => return load(&cli.crowd),
         None => println!("to measure: cargo bench -p driver --bench crowd"),
     }
@@ -204,116 +201,5 @@ impl Memory {
             slab: self.slab.max(other.slab),
             tcp_pages: self.tcp_pages.max(other.tcp_pages),
         }
-    }
-}
-
-/// The server's process.
-struct Server {
-    child: Child,
-    urls: Vec<String>,
-}
-
-impl Server {
-    fn start(threads: u32, one_port: bool) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", &threads.to_string()])
-            .args(one_port.then_some("--one-port"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut urls: Vec<String> = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .take(threads as usize)
-            .map(|address| format!("http://{}/", address.unwrap()))
-            .collect();
-        urls.dedup();
-        Self { child, urls }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-/// Serves from `threads` threads, each with a listener of its own, until standard input ends.
-fn serve(threads: u32, one_port: bool) {
-    limits::raise_descriptors();
-    let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    for _ in 0..threads {
-        let (listening, listens) = mpsc::channel();
-        thread::spawn(move || {
-            limits::own_descriptor_table();
-            let listener = listen(address).unwrap();
-            listening.send(listener.local_addr().unwrap()).unwrap();
-            echo(listener).unwrap();
-        });
-        let own = listens.recv().unwrap();
-        println!("{own}");
-        if one_port {
-            address = own;
-        }
-    }
-    let _ = io::copy(&mut io::stdin(), &mut io::sink());
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(4096)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-/// Answers each ping with its own body.
-fn echo(mut listener: TcpListener) -> io::Result<()> {
-    const LISTENER: Token = Token(usize::MAX);
-    let mut poll = Poll::new()?;
-    let mut events = Events::with_capacity(1024);
-    // A place is never used twice: the driver connects once.
-    let mut streams: Vec<Option<TcpStream>> = Vec::new();
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    loop {
-        match poll.poll(&mut events, None) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            other => other?,
-        }
-        for event in &events {
-            if event.token() == LISTENER {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    stream.set_nodelay(true)?;
-                    let token = Token(streams.len());
-                    poll.registry().register(&mut stream, token, Interest::READABLE)?;
-                    streams.push(Some(stream));
-                }
-            } else if let place = &mut streams[event.token().0]
-                && let Some(stream) = place
-                && answer(stream).is_err()
-            {
-                *place = None;
-            }
-        }
-    }
-}
-
-/// Answers the pings that came; an error ends the connection.
-fn answer(stream: &mut TcpStream) -> io::Result<()> {
-    let mut request = [0; 4096];
-    loop {
-        let count = match stream.read(&mut request) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        // On loopback, one small write is one read.
-        let end = request[..count].windows(4).position(|bytes| bytes == b"\r\n\r\n");
-        let body = &request[end.ok_or(ErrorKind::InvalidData)? + 4..count];
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(&[head.as_bytes(), body].concat())?;
     }
 }

@@ -7,6 +7,8 @@
 // What does not hold here has to end the bench, with its reason.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/cpu.rs"]
+mod cpu;
 mod expect;
 mod server;
 
@@ -16,8 +18,6 @@ use std::thread;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use driver::report::Report;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 
 use expect::{Seen, agrees, percentile};
 use server::{Behaviour, FIRST};
@@ -79,19 +79,10 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Binds the calling thread, and what it starts, to one CPU.
-fn pin(cpu: usize) {
-    let mut cpus = CpuSet::new();
-    cpus.set(cpu).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
-}
-
 /// A CPU for the server, and one for the driver; the same where there is only one.
 fn cpus() -> (usize, usize) {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
-    let mut cpus = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-    let server = cpus.next().unwrap();
-    (server, cpus.next_back().unwrap_or(server))
+    let allowed = cpu::allowed();
+    (allowed[0], allowed[allowed.len() - 1])
 }
 
 struct Server {
@@ -118,7 +109,7 @@ impl Server {
     /// Loads it, and returns what the driver says.
     fn load(&self, args: &str) -> Report {
         let driver = || {
-            pin(cpus().1);
+            cpu::pin(&[cpus().1]);
             Command::new(env!("CARGO_BIN_EXE_driver"))
                 .args([&self.url, "--scenario", "ping", "--json", "-t1", "--timeout", "5s"])
                 .args(args.split(' '))

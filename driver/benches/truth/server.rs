@@ -19,8 +19,8 @@ use mio::{Events, Interest, Poll, Token};
 use nix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Socket, Type};
 
+use crate::cpu;
 use crate::expect::Seen;
-use crate::pin;
 
 /// The first number of a schedule.
 pub const FIRST: u64 = 100_000_000_000;
@@ -64,8 +64,8 @@ pub fn read_back(bytes: &[u8]) -> Vec<Seen> {
 }
 
 /// Serves until its input ends.
-pub fn serve(behaviour: Behaviour, cpu: usize) -> io::Result<()> {
-    pin(cpu);
+pub fn serve(behaviour: Behaviour, own_cpu: usize) -> io::Result<()> {
+    cpu::pin(&[own_cpu]);
     limits::raise_descriptors();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);

@@ -41,10 +41,13 @@ impl Template {
     #[inline]
     pub fn with(&mut self, number: u64) -> &[u8] {
         if let Some(slot) = self.slot {
-            let mut rest = number;
-            for digit in self.bytes[slot..slot + DIGITS].iter_mut().rev() {
-                *digit = b'0' + (rest % 10) as u8;
-                rest /= 10;
+            // Groups of four, so that no digit has to wait for eleven divisions before its own.
+            let groups = [number / 100_000_000, number / 10_000 % 10_000, number % 10_000];
+            let digits = self.bytes[slot..slot + DIGITS].chunks_exact_mut(4);
+            for (digits, group) in digits.zip(groups.map(|group| group as u16)) {
+                let (high, low) = (group / 100, group % 100);
+                let group = [high / 10, high % 10, low / 10, low % 10];
+                digits.copy_from_slice(&group.map(|digit| b'0' + digit as u8));
             }
         }
         &self.bytes

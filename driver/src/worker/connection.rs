@@ -49,8 +49,7 @@ pub struct Connection {
     pub free: Option<Nanos>,
     /// In an open loop, how many requests it was given to send: its next turn.
     pub turn: u64,
-    /// Oldest first.
-    in_flight: VecDeque<InFlight>,
+    in_flight: Requests,
     /// When the first byte of the response being read came.
     first_byte: Option<Nanos>,
     /// Body bytes of the response seen so far, and whether all of them were right.
@@ -59,6 +58,43 @@ pub struct Connection {
     decoder: Decoder,
     /// What the socket did not take of the requests.
     unsent: Vec<u8>,
+}
+
+/// Those without an answer, oldest first. The first is not behind a pointer: without pipelining it
+/// is the only one, and looked at for each answer.
+#[derive(Debug, Default)]
+struct Requests {
+    oldest: Option<InFlight>,
+    later: VecDeque<InFlight>,
+}
+
+impl Requests {
+    fn len(&self) -> usize {
+        usize::from(self.oldest.is_some()) + self.later.len()
+    }
+
+    fn push(&mut self, request: InFlight) {
+        if self.oldest.is_none() {
+            self.oldest = Some(request);
+        } else {
+            self.later.push_back(request);
+        }
+    }
+
+    fn pop(&mut self) -> Option<InFlight> {
+        // Most often there is no other.
+        let next = if self.later.is_empty() { None } else { self.later.pop_front() };
+        std::mem::replace(&mut self.oldest, next)
+    }
+
+    fn clear(&mut self) {
+        self.oldest = None;
+        self.later.clear();
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &InFlight> {
+        self.oldest.iter().chain(&self.later)
+    }
 }
 
 /// What a read brought.
@@ -83,7 +119,7 @@ impl Connection {
             since: 0,
             free: None,
             turn: 0,
-            in_flight: VecDeque::new(),
+            in_flight: Requests::default(),
             first_byte: None,
             body_len: 0,
             body_right: true,
@@ -110,15 +146,21 @@ impl Connection {
         self.unsent = Vec::new();
     }
 
-    pub fn in_flight(&self) -> impl ExactSizeIterator<Item = &InFlight> {
+    /// Requests without an answer, oldest first.
+    pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
         self.in_flight.iter()
+    }
+
+    /// How many they are.
+    pub fn depth(&self) -> usize {
+        self.in_flight.len()
     }
 
     /// Since when the oldest thing that the server owes an answer to has been waiting for it.
     pub fn waiting_since(&self) -> Option<Nanos> {
         match self.phase {
             Phase::Connecting => Some(self.since),
-            _ => self.in_flight.front().map(|request| request.sent),
+            _ => self.in_flight.oldest.map(|request| request.sent),
         }
     }
 
@@ -130,7 +172,7 @@ impl Connection {
     /// Counts a request as in flight; [`Self::write`] sends it.
     #[inline]
     pub fn push(&mut self, request: InFlight) {
-        self.in_flight.push_back(request);
+        self.in_flight.push(request);
     }
 
     /// Writes `bytes`, whole requests, as far as the socket takes them; the rest follows with
@@ -214,7 +256,7 @@ impl Connection {
         cache: &mut HeadCache,
         expect: &mut Expect,
     ) -> Result<Option<(Head, usize)>, Failure> {
-        let request = self.in_flight.front().ok_or(Failure::Protocol)?;
+        let request = self.in_flight.oldest.ok_or(Failure::Protocol)?;
         let expected: Option<&[u8]> = match expect {
             Expect::Success => None,
             Expect::Exactly { body, .. } => Some(body.with(request.number)),
@@ -237,7 +279,7 @@ impl Connection {
     /// # Errors
     /// [`Failure::ReadClosed`] when a request is left without an answer.
     pub fn end_of_stream(&mut self) -> Result<Option<Head>, Failure> {
-        if self.in_flight.is_empty() {
+        if self.depth() == 0 {
             return Ok(None);
         }
         match self.decoder.finish() {
@@ -279,7 +321,7 @@ impl Connection {
         self.body_len = 0;
         self.body_right = true;
         let first_byte = self.first_byte.take().unwrap_or(now);
-        self.in_flight.pop_front().map(|request| (request, first_byte))
+        self.in_flight.pop().map(|request| (request, first_byte))
     }
 
     /// Whether part of the oldest request in flight has not been written; each is `length` long.

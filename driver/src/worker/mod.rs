@@ -151,7 +151,7 @@ impl Worker {
     /// The event queue failed; nothing a server does ends up here.
     pub fn run(mut self) -> io::Result<Finding> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut buffer = vec![0; BUFFER].into_boxed_slice();
+        let mut buffer = [0; BUFFER];
         loop {
             let now = self.control.now();
             self.housekeeping(now);

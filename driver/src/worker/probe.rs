@@ -34,7 +34,7 @@ impl Probe {
         self.due = now + PERIOD;
         self.next = (self.next + 1) % connections.len();
         let connection = &connections[self.next];
-        if connection.in_flight().len() > 0 {
+        if connection.depth() > 0 {
             self.looks += 1;
             self.unread += u64::from(connection.has_unread());
         }

@@ -78,7 +78,7 @@ impl Worker {
             self.feed(index, now);
         } else if !proven && self.stage != Stage::Drain {
             let request = InFlight { due: now, sent: now, number: self.next_number() };
-            self.send(index, &[request], now);
+            self.send(index, request);
         }
     }
 
@@ -191,7 +191,7 @@ impl Worker {
         let half_sent = connection.is_half_sent(self.job.targets[connection.target].request.len());
         let Some((request, first_byte)) = connection.answered(now) else { return false };
         // More than was asked for.
-        let surplus = more && connection.in_flight().len() == 0;
+        let surplus = more && connection.depth() == 0;
         let failures = std::mem::take(&mut connection.failures);
         self.waiting -= 1;
         let timing = Timing {
@@ -238,20 +238,26 @@ impl Worker {
             Phase::Ready | Phase::Connecting | Phase::Closed => return,
         }
         if self.job.pipeline == 1 {
-            if self.connections[index].in_flight().len() == 0
+            if self.connections[index].depth() == 0
                 && let Some(request) = self.next_request(index, now)
             {
-                self.send(index, &[request], now);
+                self.send(index, request);
             }
             return;
         }
-        let mut requests = Vec::new();
-        while self.connections[index].in_flight().len() + requests.len() < self.job.pipeline
+        self.outgoing.clear();
+        while self.connections[index].depth() < self.job.pipeline
             && let Some(request) = self.next_request(index, now)
         {
-            requests.push(request);
+            let connection = &mut self.connections[index];
+            let template = &mut self.job.targets[connection.target].request;
+            self.outgoing.extend_from_slice(template.with(request.number));
+            connection.push(request);
+            self.waiting += 1;
         }
-        self.send(index, &requests, now);
+        if let Err(failure) = self.connections[index].write(&self.outgoing) {
+            self.fail(index, failure, now);
+        }
     }
 
     /// Whether the pace lets a free connection send at `now`.
@@ -291,19 +297,15 @@ impl Worker {
         FIRST_NUMBER + number % NUMBERS
     }
 
-    /// Sends `requests` in one write.
+    /// Sends one request.
     #[inline]
-    fn send(&mut self, index: usize, requests: &[InFlight], now: Nanos) {
+    fn send(&mut self, index: usize, request: InFlight) {
         let connection = &mut self.connections[index];
+        connection.push(request);
+        self.waiting += 1;
         let template = &mut self.job.targets[connection.target].request;
-        self.outgoing.clear();
-        for request in requests {
-            self.outgoing.extend_from_slice(template.with(request.number));
-            connection.push(*request);
-        }
-        self.waiting += requests.len() as u64;
-        if let Err(failure) = connection.write(&self.outgoing) {
-            self.fail(index, failure, now);
+        if let Err(failure) = connection.write(template.with(request.number)) {
+            self.fail(index, failure, request.sent);
         }
     }
 
@@ -327,7 +329,7 @@ impl Worker {
     /// The connection is over after an answer, and nothing failed.
     fn renew(&mut self, index: usize, now: Nanos) {
         // What had been sent behind the request that was answered is lost.
-        let lost = self.connections[index].in_flight().len() as u64;
+        let lost = self.connections[index].depth() as u64;
         self.waiting -= lost;
         self.tally.fail(Failure::ReadClosed, lost);
         self.close(index);
@@ -363,7 +365,7 @@ impl Worker {
     #[cold]
     pub(super) fn fail(&mut self, index: usize, failure: Failure, now: Nanos) {
         self.keep_time(now);
-        let in_flight = self.connections[index].in_flight().len() as u64;
+        let in_flight = self.connections[index].depth() as u64;
         self.tally.fail(failure, in_flight.max(1));
         self.waiting -= in_flight;
         self.reset(index, now);
