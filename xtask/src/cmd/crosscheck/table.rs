@@ -75,21 +75,24 @@ impl Row {
             by_rate,
             by_cpu,
             worst.map_or("-".into(), |residual| format!("{:+.1} %", residual * 100.0)),
-            thousands(self.errors() as f64),
+            self.errors().map_or("-".into(), |errors| thousands(errors as f64)),
         ]
     }
 
-    fn errors(&self) -> u64 {
-        let errors = self.outcomes.iter().map(|outcome| match outcome {
-            Outcome::Measured(Figures { errors, .. }) | Outcome::Nothing { errors } => *errors,
-            Outcome::Failed(_) => 0,
+    /// `None` when none of its runs said how many.
+    fn errors(&self) -> Option<u64> {
+        let errors = self.outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Measured(Figures { errors, .. }) | Outcome::Nothing { errors } => {
+                Some(*errors)
+            }
+            Outcome::Failed(_) => None,
         });
-        errors.fold(0, u64::saturating_add)
+        errors.reduce(u64::saturating_add)
     }
 
     /// Whether each of its runs was measured and without an error.
     pub fn is_clean(&self) -> bool {
-        self.figures().count() == self.outcomes.len() && self.errors() == 0
+        self.figures().count() == self.outcomes.len() && self.errors() == Some(0)
     }
 
     fn remarks(&self, out: &mut String) -> std::fmt::Result {
@@ -132,9 +135,17 @@ fn ratio(driver: &Row, other: &Row, of: fn(&Figures) -> f64) -> String {
         return "-".into();
     };
     match stats::median_interval(&ratios, stats::CONFIDENCE) {
-        Some(interval) => format!("{median:.3} ({:.3} to {:.3})", interval.low, interval.high),
-        None => format!("{median:.3}"),
+        Some(interval) => {
+            let [median, low, high] = [median, interval.low, interval.high].map(times);
+            format!("{median} ({low} to {high})")
+        }
+        None => times(median),
     }
+}
+
+/// A ratio; the decimals of a large one say nothing.
+fn times(ratio: f64) -> String {
+    if ratio < 100.0 { format!("{ratio:.3}") } else { thousands(ratio) }
 }
 
 #[cfg(test)]
@@ -177,6 +188,13 @@ mod tests {
         assert_eq!(ratio(&driver, &other, rate), "2.000");
         let nothing = row("nothing", vec![Outcome::Nothing { errors: 1 }; 2]);
         assert_eq!(ratio(&driver, &nothing, rate), "-");
+    }
+
+    #[test]
+    fn large_ratios_have_no_decimals() {
+        let (driver, other) =
+            (row("driver", [measured(1e6, None)]), row("other", [measured(1.3, None)]));
+        assert_eq!(ratio(&driver, &other, rate), "769,231");
     }
 
     #[test]
