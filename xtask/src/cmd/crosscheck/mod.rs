@@ -50,10 +50,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// the same round with a 95 % interval (from 6 rounds on), how far the mean latency is at worst from
 /// what Little's law allows ("-" where none is said, or not exactly enough), and errors.
 ///
-/// The others send one fixed request and do not check the answer's body; our driver changes the
-/// number in each request and checks every byte of every answer. For wrk, oha, hey and ab, opening
-/// the connections is part of the duration: with many connections, make it long enough for those
-/// that open them slowly, or they complete little or nothing. ab always has one thread.
+/// The others send one fixed request and do not compare the answer with it; our driver changes the
+/// number in each request and checks every byte of every answer. ab always has one thread.
+///
+/// For wrk, oha, hey and ab, opening the connections is part of the duration: with many connections,
+/// make it long enough for those that open them slowly, or they complete little or nothing. Little's
+/// law needs long runs, too: what is under way at the end is in no mean, so that an exact one reads
+/// too low by half the latency ÷ the duration.
 ///
 /// Exits with 1 when the driver had an error; what the others fail at is said and is no error.
 #[derive(clap::Args)]

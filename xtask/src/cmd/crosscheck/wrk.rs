@@ -1,5 +1,6 @@
-//! wrk: a thread is an event loop. Its latency is too low when it is busy, because the time between
-//! a parsed answer and the next write is not counted.
+//! wrk: a thread is an event loop. Its mean latency is too low when it is busy, because the time
+//! between a parsed answer and the next write is not counted; and far too high after a pause, because
+//! it adds the samples that it believes to have missed, as if requests had been due at a fixed rate.
 
 use super::generator::{Found, Generator, Load, Unreadable, figure, number, seconds, sum, words};
 
