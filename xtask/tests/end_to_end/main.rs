@@ -6,6 +6,7 @@
 mod bad_input;
 mod bad_servers;
 mod bench;
+mod crosscheck;
 mod server;
 mod support;
 mod verify;

@@ -1,19 +1,29 @@
 //! `cargo xtask crosscheck`
 
+mod ab;
+mod driver;
+mod generator;
+mod h2load;
+mod hey;
+mod oha;
+mod run;
+mod table;
 mod wrk;
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use ::driver::args::{at_least_one, positive_duration};
 use anyhow::{Context as _, ensure};
-use comfy_table::{CellAlignment, Table, presets};
-use driver::args::{at_least_one, positive_duration};
-use driver::output::text;
-use driver::report::Report;
-use nix::sys::resource::{UsageWho, getrusage};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
+use self::generator::{Generator, Load, OTHERS};
+use self::run::Outcome;
+use self::table::Row;
 use crate::config::manifest;
 use crate::config::workspace::Workspace;
 use crate::host;
@@ -21,29 +31,53 @@ use crate::host::capacity::Capacity;
 use crate::host::placement::Placement;
 use crate::process::failure::Failure;
 use crate::process::interrupt;
-use crate::process::{Stdout, spawn};
-use crate::results::stats;
 use crate::server::build;
 use crate::server::instance::{Instances, READY_LIMIT, Setup};
+use crate::text::{cpus, plural};
 
-/// Hold our driver against wrk, on the same server
+const SCENARIO: &str = "ping";
+
+/// How much longer than it was asked to a generator may take: to open its connections, to wait for
+/// what is in flight, to sort what it has stored.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Hold our driver against other load generators, on the same server
 ///
-/// Runs wrk and our driver in turn against one running server, on the same CPUs, and prints what
-/// each says: requests per second, requests per second of its own CPU time, and how far its mean
-/// latency is from what Little's law allows. wrk sends one fixed request and checks no answer; our
-/// driver changes the number in each and checks every answer.
+/// In each round, our driver and each of the others run once, in turn, on the same CPUs, each
+/// against a freshly started server; who goes first changes from round to round. Printed for each
+/// number of connections: the medians over rounds of requests per second and of requests per second
+/// of the generator's CPU time (of its whole process), the driver's figures ÷ those of the other in
+/// the same round with a 95 % interval (from 6 rounds on), how far the mean latency is at worst from
+/// what Little's law allows ("-" where none is said, or not exactly enough), and errors.
+///
+/// The others send one fixed request and do not compare the answer with it; our driver changes the
+/// number in each request and checks every byte of every answer. ab always has one thread.
+///
+/// For wrk, oha, hey and ab, opening the connections is part of the duration: with many connections,
+/// make it long enough for those that open them slowly, or they complete little or nothing. Little's
+/// law needs long runs, too: what is under way at the end is in no mean, so that an exact one reads
+/// too low by half the latency ÷ the duration.
+///
+/// Exits with 1 when the driver had an error; what the others fail at is said and is no error.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask crosscheck
+  cargo xtask crosscheck --against wrk,h2load,oha,hey,ab --connections 2,400
+  cargo xtask crosscheck --against wrk,h2load --connections 19900 --pairs 9 --duration 20s
   cargo xtask crosscheck --server axum --connections 2 --pairs 9 --duration 5s
   cargo xtask crosscheck --server-threads 1     the server is the limit, the generators wait for it")]
 pub struct Args {
+    /// The generators to hold it against, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "wrk")]
+    #[arg(value_parser = PossibleValuesParser::new(OTHERS.map(|other| other.name)).map(named))]
+    against: Vec<&'static Generator>,
     /// The server (a folder under servers/)
     #[arg(long, value_name = "SERVER", default_value = "hyper")]
     server: String,
-    /// Connections of each generator
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = at_least_one)]
-    connections: u32,
+    /// Connections of each generator; several counts separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "400")]
+    #[arg(value_parser = at_least_one)]
+    connections: Vec<u32>,
     /// Threads of each generator
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     threads: u32,
@@ -51,38 +85,38 @@ pub struct Args {
     /// generator is the limit and not the server]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     server_threads: Option<u32>,
-    /// Length of each run
+    /// Length of each run; a fraction of a second is rounded up, as most of them take none
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = positive_duration)]
     duration: Duration,
-    /// How often each generator runs
+    /// Rounds, in each of which each generator runs once
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = at_least_one)]
     pairs: u32,
 }
 
-/// One run of one generator.
-#[derive(Clone, Copy, Debug)]
-struct Figures {
-    rate: f64,
-    /// Requests per second of the generator's CPU time.
-    per_cpu_second: f64,
-    /// `rate × mean latency ÷ connections − 1`
-    residual: f64,
-    errors: u64,
+/// The one of that name, which clap has checked.
+fn named(name: String) -> &'static Generator {
+    let generator = OTHERS.into_iter().find(|other| other.name == name);
+    generator.expect("the possible values are their names")
 }
 
 struct Crosscheck<'a> {
     args: &'a Args,
-    /// wrk's script.
-    script: String,
-    driver: &'a Path,
+    /// What runs in each round, our driver first: each with its program.
+    generators: Vec<(&'static Generator, String)>,
+    server: Setup<'a>,
     cpus: &'a [usize],
-    url: String,
+    /// Files with the request, see [`Load`].
+    body: String,
+    script: String,
     interrupt: &'a AtomicBool,
 }
 
-pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     let interrupt = interrupt::install()?;
     let capacity = Capacity::of_host();
+    // Named twice, it would be measured twice.
+    dedup(&mut args.connections, |connections| *connections);
+    dedup(&mut args.against, |generator| generator.name);
     args.check(&capacity)?;
     let workspace = Workspace::find(servers)?;
     let mut servers =
@@ -99,192 +133,142 @@ pub fn run(args: Args, servers: Option<&Path>) -> anyhow::Result<ExitCode> {
     for warning in &placement.warnings {
         println!("WARNING: {warning}");
     }
-    let setup = Setup {
-        manifest: &server,
-        variant,
-        scenario: "ping",
-        threads: server_threads,
-        target: &workspace.target,
-        cpus: &placement.server,
-        ready_limit: READY_LIMIT,
-    };
-    let instances = Instances::start(&setup, 1, &interrupt)?;
-    let address = *instances.addresses().first().context("no instance was started")?;
+    let file = |name| workspace.root.join("wrk").join(name).display().to_string();
+    let others = args.against.iter().map(|other| (*other, other.name.to_owned()));
     let crosscheck = Crosscheck {
         args: &args,
-        script: workspace.root.join("wrk/ping.lua").display().to_string(),
-        driver: &driver,
-        // As many CPUs as threads, so that both generators have the same.
+        generators: [(&driver::GENERATOR, driver.display().to_string())]
+            .into_iter()
+            .chain(others)
+            .collect(),
+        server: Setup {
+            manifest: &server,
+            variant,
+            scenario: SCENARIO,
+            threads: server_threads,
+            target: &workspace.target,
+            cpus: &placement.server,
+            ready_limit: READY_LIMIT,
+        },
+        // As many CPUs as threads, so that all generators have the same.
         cpus: &placement.driver[..placement.driver.len().min(args.threads as usize)],
-        url: format!("http://{address}/ping"),
+        body: file("ping.json"),
+        script: file("ping.lua"),
         interrupt: &interrupt,
     };
     println!(
-        "{}/{}, {server_threads} thread(s) on CPU {:?}; {} connections, {} generator thread(s) on \
-         CPU {:?}, {} pairs of {:?}",
+        "{}/{}, {} on CPU {}; generators with {} on CPU {}; {} of {} s",
         server.name,
         variant.name,
-        placement.server,
-        args.connections,
-        args.threads,
-        crosscheck.cpus,
-        args.pairs,
-        args.duration
+        plural(server_threads, "thread"),
+        cpus(&placement.server),
+        plural(args.threads, "thread"),
+        cpus(crosscheck.cpus),
+        plural(args.pairs, "round"),
+        args.seconds(),
     );
-    let pairs = crosscheck.pairs()?;
-    println!("{}", table(&pairs));
-    println!("{}", conclusion(&pairs));
+    let mut clean = true;
+    for connections in &args.connections {
+        let mut rows = crosscheck.level(*connections)?;
+        let others = rows.split_off(1);
+        let driver = &rows[0];
+        println!("\n{}", plural(*connections, "connection"));
+        print!("{}", table::table(driver, &others));
+        clean &= driver.is_clean();
+    }
+    if !clean {
+        eprintln!(
+            "error: not every run of our driver was measured and without an error, see above"
+        );
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves the first of those with the same key.
+fn dedup<T, K: Eq + Hash>(list: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    let mut seen = HashSet::new();
+    list.retain(|item| seen.insert(key(item)));
 }
 
 impl Args {
     fn check(&self, capacity: &Capacity) -> anyhow::Result<()> {
-        ensure!(
-            build::on_path("wrk"),
-            "wrk is not on PATH; get it: apt-get install wrk (Debian, Ubuntu) or brew install wrk"
-        );
-        ensure!(
-            capacity.instances(self.connections) == 1,
-            "{} connections need more than one server process on this host (descriptor limit {}), \
-             and wrk takes one address; ask for fewer with --connections",
-            self.connections,
-            capacity.descriptors
-        );
-        ensure!(
-            self.threads <= self.connections,
-            "--threads {} is more than --connections {}",
-            self.threads,
-            self.connections
-        );
+        let missing = self.against.iter().filter(|other| !build::on_path(other.name));
+        let missing: Vec<String> = missing
+            .map(|other| format!("{} is not on PATH; get it: {}", other.name, other.get))
+            .collect();
+        ensure!(missing.is_empty(), "{}", missing.join("\n"));
+        for connections in &self.connections {
+            capacity.check(*connections)?;
+            ensure!(
+                capacity.instances(*connections) == 1,
+                "{connections} connections need more than one server process on this host \
+                 (descriptor limit {}), and other generators take one address; ask for fewer with \
+                 --connections",
+                capacity.descriptors
+            );
+            ensure!(
+                self.threads <= *connections,
+                "--threads {} is more than --connections {connections}",
+                self.threads
+            );
+        }
         Ok(())
+    }
+
+    fn seconds(&self) -> u64 {
+        self.duration.as_secs() + u64::from(self.duration.subsec_nanos() > 0)
     }
 }
 
 impl Crosscheck<'_> {
-    /// Pairs of wrk's and our driver's figures; who goes first alternates.
-    fn pairs(&self) -> anyhow::Result<Vec<[Figures; 2]>> {
-        let mut pairs = Vec::new();
-        for pair in 1..=self.args.pairs {
-            pairs.push(if pair % 2 == 1 {
-                let wrk = self.wrk()?;
-                [wrk, self.driver()?]
-            } else {
-                let driver = self.driver()?;
-                [self.wrk()?, driver]
-            });
-            eprintln!("pair {pair} of {}", self.args.pairs);
+    /// All rounds with so many connections: a row for each generator, our driver's first.
+    fn level(&self, connections: u32) -> anyhow::Result<Vec<Row>> {
+        let mut rows: Vec<Row> = self
+            .generators
+            .iter()
+            .map(|(generator, _)| Row { name: generator.name, outcomes: Vec::new() })
+            .collect();
+        let rounds = self.args.pairs;
+        for round in 0..rounds as usize {
+            for index in order(round, rows.len()) {
+                eprintln!(
+                    "{}, round {} of {rounds}: {}",
+                    plural(connections, "connection"),
+                    round + 1,
+                    rows[index].name
+                );
+                rows[index].outcomes.push(self.run(index, connections)?);
+            }
         }
-        Ok(pairs)
+        Ok(rows)
     }
 
-    fn wrk(&self) -> anyhow::Result<Figures> {
-        // wrk takes whole seconds only.
-        let duration = format!("{}s", self.args.duration.as_secs_f64().ceil());
-        let (output, cpu_s) = self.run(&["wrk", "-d", &duration, "-s", &self.script])?;
-        let found = wrk::parse(&output)?;
-        Ok(Figures {
-            rate: found.rate,
-            per_cpu_second: found.requests as f64 / cpu_s,
-            residual: found.rate * found.latency / f64::from(self.args.connections) - 1.0,
-            errors: found.errors,
-        })
-    }
-
-    fn driver(&self) -> anyhow::Result<Figures> {
-        let driver = self.driver.display().to_string();
-        let duration = format!("{}", self.args.duration.as_secs_f64().ceil());
-        let (output, cpu_s) =
-            self.run(&[&driver, "-d", &duration, "--scenario", "ping", "--json"])?;
-        let report: Report = serde_json::from_str(&output).context("the driver's output")?;
-        Ok(Figures {
-            rate: report.rate(),
-            per_cpu_second: report.requests as f64 / cpu_s,
-            residual: report.checks.littles_residual.unwrap_or(0.0),
-            errors: report.errors_in_all(),
-        })
-    }
-
-    /// Runs a generator; returns its output and the CPU seconds of its whole process.
-    fn run(&self, argv: &[&str]) -> anyhow::Result<(String, f64)> {
-        let mut argv: Vec<String> = argv.iter().copied().map(str::to_owned).collect();
-        argv.extend(["-c".into(), self.args.connections.to_string()]);
-        argv.extend(["-t".into(), self.args.threads.to_string(), self.url.clone()]);
-        let before = children_cpu()?;
-        let child = spawn(&argv, Path::new("/"), self.cpus, Stdout::Lines)?;
-        let finished =
-            child.wait_while(|| interrupt::check(self.interrupt)).map_err(Failure::from)?;
-        // The server still runs, so the generator is the only child that was waited for.
-        let cpu_s = children_cpu()? - before;
-        ensure!(
-            finished.status.success(),
-            "`{}` failed ({}): {}",
-            argv.join(" "),
-            finished.status,
-            finished.tail
-        );
-        Ok((finished.lines.join("\n"), cpu_s))
-    }
-}
-
-/// CPU seconds of all children that have ended.
-fn children_cpu() -> anyhow::Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
-fn table(pairs: &[[Figures; 2]]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "pair",
-        "req/s wrk",
-        "driver",
-        "req/CPU-s wrk",
-        "driver",
-        "ratio",
-        "Little wrk",
-        "driver",
-        "errors",
-    ]);
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let percent = |share: f64| format!("{:+.1} %", share * 100.0);
-    for (index, [wrk, driver]) in pairs.iter().enumerate() {
-        table.add_row([
-            (index + 1).to_string(),
-            text::count(wrk.rate),
-            text::count(driver.rate),
-            text::count(wrk.per_cpu_second),
-            text::count(driver.per_cpu_second),
-            format!("{:.3}", driver.per_cpu_second / wrk.per_cpu_second),
-            percent(wrk.residual),
-            percent(driver.residual),
-            format!("{}/{}", wrk.errors, driver.errors),
-        ]);
-    }
-    table
-}
-
-/// The medians of the pairs' ratios, with their intervals where there are pairs enough.
-fn conclusion(pairs: &[[Figures; 2]]) -> String {
-    let ratio = |what: &str, of: fn(&Figures) -> f64| {
-        let ratios: Vec<f64> = pairs.iter().map(|[wrk, driver]| of(driver) / of(wrk)).collect();
-        let median = stats::median(&ratios).unwrap_or(f64::NAN);
-        let interval = match stats::median_interval(&ratios, stats::CONFIDENCE) {
-            Some(interval) => format!("{:.3} to {:.3}", interval.low, interval.high),
-            None => "too few pairs for an interval".into(),
+    fn run(&self, index: usize, connections: u32) -> anyhow::Result<Outcome> {
+        let (generator, program) = &self.generators[index];
+        // A fresh one for each run: it holds no descriptor of a connection that the last generator
+        // has closed a moment ago, and its port none of their sockets in TIME_WAIT.
+        let server = Instances::start(&self.server, 1, self.interrupt)?;
+        let address = *server.addresses().first().context("no instance was started")?;
+        let load = Load {
+            url: &format!("http://{address}/ping"),
+            connections,
+            threads: self.args.threads,
+            seconds: self.args.seconds(),
+            body: &self.body,
+            script: &self.script,
         };
-        format!("driver ÷ wrk, {what}: {median:.3} ({interval})\n")
-    };
-    let worst = |index: usize| {
-        pairs.iter().map(|pair| pair[index].residual.abs()).fold(0.0, f64::max) * 100.0
-    };
-    let mut text = ratio("requests per generator CPU-second", |figures| figures.per_cpu_second);
-    text += &ratio("requests per second", |figures| figures.rate);
-    text +=
-        &format!("largest Little's-law residual: wrk {:.1} %, driver {:.1} %", worst(0), worst(1));
-    text
+        let mut argv = vec![program.clone()];
+        argv.extend((generator.arguments)(&load));
+        let limit = Duration::from_secs(load.seconds) + PATIENCE;
+        let outcome =
+            run::run(&argv, self.cpus, connections, limit, generator.read, self.interrupt)?;
+        server.alive().map_err(Failure::from)?;
+        Ok(outcome)
+    }
+}
+
+/// The order of `count` generators in a round: in `count` rounds, each is once at each place.
+fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |place| (round + place) % count)
 }
