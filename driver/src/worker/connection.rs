@@ -47,6 +47,8 @@ pub struct Connection {
     /// Since when it could have sent: in a closed loop its next request is due from then on, also
     /// when it has to be opened for it. `None` after a failure, when it could not.
     pub free: Option<Nanos>,
+    /// When each place in its pipeline became free, oldest first; nothing without pipelining.
+    pub freed: VecDeque<Nanos>,
     /// In an open loop, how many requests it was given to send: its next turn.
     pub turn: u64,
     in_flight: Requests,
@@ -118,6 +120,7 @@ impl Connection {
             failures: 0,
             since: 0,
             free: None,
+            freed: VecDeque::new(),
             turn: 0,
             in_flight: Requests::default(),
             first_byte: None,
@@ -139,6 +142,7 @@ impl Connection {
         self.stream = None;
         self.phase = Phase::Closed;
         self.in_flight.clear();
+        self.freed.clear();
         self.first_byte = None;
         self.body_len = 0;
         self.body_right = true;

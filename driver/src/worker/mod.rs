@@ -151,9 +151,12 @@ impl Worker {
     /// The event queue failed; nothing a server does ends up here.
     pub fn run(mut self) -> io::Result<Finding> {
         let mut events = Events::with_capacity(EVENTS);
+        // On the stack: from the heap, each read took a tenth longer (bench `floor`, profiled).
         let mut buffer = [0; BUFFER];
+        let mut caught_up = true;
         loop {
             let now = self.control.now();
+            self.sweep_when_due(now, caught_up);
             self.housekeeping(now);
             if self.stage == Stage::Done {
                 return Ok(self.finish());
@@ -186,7 +189,7 @@ impl Worker {
                     self.send_due();
                 }
             }
-            self.sweep_when_due(events.iter().count() < EVENTS);
+            caught_up = events.iter().count() < EVENTS;
         }
     }
 
@@ -247,8 +250,7 @@ impl Worker {
     /// Looks for what is too old. Only when `caught_up`, that is when no answer can be waiting in a
     /// socket for its turn: what the driver is late to read is not the server's fault. A driver that
     /// never catches up looks all the same, a timeout later.
-    fn sweep_when_due(&mut self, caught_up: bool) {
-        let now = self.control.now();
+    fn sweep_when_due(&mut self, now: Nanos, caught_up: bool) {
         let due = if caught_up { self.next_sweep } else { self.next_sweep + self.job.timeout };
         if now >= due {
             self.sweep(now);
@@ -314,6 +316,7 @@ impl Worker {
             }
             if connection.free.is_some() {
                 connection.free = Some(now);
+                connection.freed.clear();
             }
             self.feed(index, now);
         }

@@ -192,6 +192,9 @@ impl Worker {
         let Some((request, first_byte)) = connection.answered(now) else { return false };
         // More than was asked for.
         let surplus = more && connection.depth() == 0;
+        if self.job.pipeline > 1 {
+            connection.freed.push_back(now);
+        }
         let failures = std::mem::take(&mut connection.failures);
         self.waiting -= 1;
         let timing = Timing {
@@ -271,21 +274,25 @@ impl Worker {
     /// The request that a free connection has to send at `now`.
     #[inline]
     fn next_request(&mut self, index: usize, now: Nanos) -> Option<InFlight> {
-        let free = self.connections[index].free.unwrap_or(now);
-        let Some(cursor) = &self.cursor else {
-            return Some(InFlight { due: free, sent: now, number: self.next_number() });
-        };
         let connection = &mut self.connections[index];
-        let number = cursor.number(connection.turn, index);
-        let due = self.begin.saturating_add(cursor.schedule.due(number));
-        if due > now {
-            return None;
-        }
-        connection.turn += 1;
-        if self.stage == Stage::Measure {
-            self.lags.send(now, due, free);
-        }
-        Some(InFlight { due, sent: now, number: FIRST_NUMBER + number % NUMBERS })
+        let free = connection.freed.front().copied().or(connection.free).unwrap_or(now);
+        let (due, number) = match &self.cursor {
+            None => (free, self.next_number()),
+            Some(cursor) => {
+                let number = cursor.number(connection.turn, index);
+                let due = self.begin.saturating_add(cursor.schedule.due(number));
+                if due > now {
+                    return None;
+                }
+                connection.turn += 1;
+                if self.stage == Stage::Measure {
+                    self.lags.send(now, due, free);
+                }
+                (due, FIRST_NUMBER + number % NUMBERS)
+            }
+        };
+        self.connections[index].freed.pop_front();
+        Some(InFlight { due, sent: now, number })
     }
 
     /// The number that the next request of a closed loop carries. Worker i of n takes every n-th, so
