@@ -1,13 +1,7 @@
 //! What a load generator is to the crosscheck: how it is called, and what its output says. A new
-//! one is a file like `hey.rs` and a line in [`OTHERS`].
+//! one is a file like `hey.rs` and a line in [`super::OTHERS`].
 
 use std::str::FromStr;
-
-use super::{ab, h2load, hey, oha, wrk};
-
-/// Those that our driver can be held against.
-pub const OTHERS: [&Generator; 5] =
-    [&wrk::GENERATOR, &h2load::GENERATOR, &oha::GENERATOR, &hey::GENERATOR, &ab::GENERATOR];
 
 /// Lines of an output that nobody could read that are shown.
 const LINES_SHOWN: usize = 12;
@@ -118,36 +112,5 @@ mod tests {
         }
         assert_eq!(seconds("12"), None);
         assert_eq!(seconds("ms"), None);
-    }
-
-    #[test]
-    fn output_that_none_of_them_writes_is_shown_in_the_error() {
-        for generator in OTHERS {
-            let error = (generator.read)("unable to connect\n").unwrap_err().to_string();
-            assert!(error.contains("unable to connect"), "{}: {error}", generator.name);
-            assert!((generator.read)("").is_err(), "{}", generator.name);
-        }
-    }
-
-    #[test]
-    fn each_is_told_all_of_the_load() {
-        let load = Load {
-            url: "http://127.0.0.1:7770/ping",
-            connections: 345,
-            threads: 1,
-            seconds: 67,
-            body: "a-body",
-            script: "a-script",
-        };
-        for generator in OTHERS {
-            let arguments = (generator.arguments)(&load);
-            for told in [load.url, "345", "67"] {
-                let found = arguments.iter().any(|word| word.starts_with(told));
-                assert!(found, "{} is not told {told}: {arguments:?}", generator.name);
-            }
-            let request = [load.body, load.script];
-            let found = arguments.iter().any(|word| request.contains(&word.as_str()));
-            assert!(found, "{} is not told what to send: {arguments:?}", generator.name);
-        }
     }
 }

@@ -21,7 +21,7 @@ use ::driver::args::{at_least_one, positive_duration};
 use anyhow::{Context as _, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use self::generator::{Generator, Load, OTHERS};
+use self::generator::{Generator, Load};
 use self::run::Outcome;
 use self::table::Row;
 use crate::config::manifest;
@@ -34,6 +34,10 @@ use crate::process::interrupt;
 use crate::server::build;
 use crate::server::instance::{Instances, READY_LIMIT, Setup};
 use crate::text::{cpus, plural};
+
+/// Those that our driver can be held against.
+const OTHERS: [&Generator; 5] =
+    [&wrk::GENERATOR, &h2load::GENERATOR, &oha::GENERATOR, &hey::GENERATOR, &ab::GENERATOR];
 
 const SCENARIO: &str = "ping";
 
@@ -271,4 +275,40 @@ impl Crosscheck<'_> {
 /// The order of `count` generators in a round: in `count` rounds, each is once at each place.
 fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |place| (round + place) % count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_that_none_of_them_writes_is_shown_in_the_error() {
+        for generator in OTHERS {
+            let error = (generator.read)("unable to connect\n").unwrap_err().to_string();
+            assert!(error.contains("unable to connect"), "{}: {error}", generator.name);
+            assert!((generator.read)("").is_err(), "{}", generator.name);
+        }
+    }
+
+    #[test]
+    fn each_is_told_all_of_the_load() {
+        let load = Load {
+            url: "http://127.0.0.1:7770/ping",
+            connections: 345,
+            threads: 1,
+            seconds: 67,
+            body: "a-body",
+            script: "a-script",
+        };
+        for generator in OTHERS {
+            let arguments = (generator.arguments)(&load);
+            for told in [load.url, "345", "67"] {
+                let found = arguments.iter().any(|word| word.starts_with(told));
+                assert!(found, "{} is not told {told}: {arguments:?}", generator.name);
+            }
+            let request = [load.body, load.script];
+            let found = arguments.iter().any(|word| request.contains(&word.as_str()));
+            assert!(found, "{} is not told what to send: {arguments:?}", generator.name);
+        }
+    }
 }
