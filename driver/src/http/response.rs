@@ -99,13 +99,15 @@ enum State {
 /// What comes out does not depend on how the bytes were split, nor on what the [`HeadCache`] held:
 /// the same responses, with the same body bytes, ending at the same byte; or the same error.
 #[derive(Debug)]
+// In this order: a whole response in one piece needs no more than the first three.
+#[repr(C)]
 pub struct Decoder {
     state: State,
     interim: u8,
-    /// The head of the response being read, once it is whole.
-    head: Option<Head>,
     /// The start of a head, chunk-size line or trailer section whose rest has not arrived.
     partial: Vec<u8>,
+    /// The head of the response being read, once it is whole.
+    head: Option<Head>,
 }
 
 impl Default for Decoder {

@@ -30,73 +30,50 @@ pub struct InFlight {
     pub number: u64,
 }
 
+/// In the order in which they are written here: what is looked at for each answer comes first, in as
+/// few cache lines as can be, since the kernel's own work between two answers empties the cache.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Connection {
     pub stream: Option<Stream>,
-    pub phase: Phase,
     /// Index of the target it belongs to.
-    pub target: usize,
+    pub target: u32,
+    /// Failures since the last answer.
+    pub failures: u32,
+    pub phase: Phase,
     /// Whether the server has ever answered on it. Only then is it known that the server accepted
     /// the connection: the kernel completes a handshake whose connection then waits in, or was
     /// dropped from, the accept queue.
     pub proven: bool,
-    /// Failures since the last answer.
-    pub failures: u32,
-    /// When the pending `connect` began.
-    pub since: Nanos,
+    /// Whether all body bytes of the response seen so far were right.
+    body_right: bool,
     /// Since when it could have sent: in a closed loop its next request is due from then on, also
     /// when it has to be opened for it. `None` after a failure, when it could not.
     pub free: Option<Nanos>,
-    /// When each place in its pipeline became free, oldest first; nothing without pipelining.
-    pub freed: VecDeque<Nanos>,
-    /// In an open loop, how many requests it was given to send: its next turn.
-    pub turn: u64,
-    in_flight: Requests,
+    /// The oldest request in flight; without pipelining the only one.
+    oldest: Option<InFlight>,
     /// When the first byte of the response being read came.
     first_byte: Option<Nanos>,
-    /// Body bytes of the response seen so far, and whether all of them were right.
+    /// Body bytes of the response seen so far.
     body_len: usize,
-    body_right: bool,
+    /// `None` without pipelining.
+    pipeline: Option<Box<Pipeline>>,
     decoder: Decoder,
     /// What the socket did not take of the requests.
     unsent: Vec<u8>,
+    /// When the pending `connect` began.
+    pub since: Nanos,
+    /// In an open loop, how many requests it was given to send: its next turn.
+    pub turn: u64,
 }
 
-/// Those without an answer, oldest first. The first is not behind a pointer: without pipelining it
-/// is the only one, and looked at for each answer.
+/// What only a connection with several requests in flight has.
 #[derive(Debug, Default)]
-struct Requests {
-    oldest: Option<InFlight>,
+struct Pipeline {
+    /// The requests behind the oldest.
     later: VecDeque<InFlight>,
-}
-
-impl Requests {
-    fn len(&self) -> usize {
-        usize::from(self.oldest.is_some()) + self.later.len()
-    }
-
-    fn push(&mut self, request: InFlight) {
-        if self.oldest.is_none() {
-            self.oldest = Some(request);
-        } else {
-            self.later.push_back(request);
-        }
-    }
-
-    fn pop(&mut self) -> Option<InFlight> {
-        // Most often there is no other.
-        let next = if self.later.is_empty() { None } else { self.later.pop_front() };
-        std::mem::replace(&mut self.oldest, next)
-    }
-
-    fn clear(&mut self) {
-        self.oldest = None;
-        self.later.clear();
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &InFlight> {
-        self.oldest.iter().chain(&self.later)
-    }
+    /// When each place became free, oldest first.
+    freed: VecDeque<Nanos>,
 }
 
 /// What a read brought.
@@ -111,23 +88,25 @@ pub enum Received {
 }
 
 impl Connection {
-    pub fn new(target: usize) -> Self {
+    /// A connection to target number `target` that is not open yet, with up to `pipeline` requests
+    /// in flight.
+    pub fn new(target: u32, pipeline: usize) -> Self {
         Self {
             stream: None,
-            phase: Phase::Closed,
             target,
-            proven: false,
             failures: 0,
-            since: 0,
+            phase: Phase::Closed,
+            proven: false,
+            body_right: true,
             free: None,
-            freed: VecDeque::new(),
-            turn: 0,
-            in_flight: Requests::default(),
+            oldest: None,
             first_byte: None,
             body_len: 0,
-            body_right: true,
+            pipeline: (pipeline > 1).then(Box::default),
             decoder: Decoder::default(),
             unsent: Vec::new(),
+            since: 0,
+            turn: 0,
         }
     }
 
@@ -141,8 +120,10 @@ impl Connection {
     pub fn close(&mut self) {
         self.stream = None;
         self.phase = Phase::Closed;
-        self.in_flight.clear();
-        self.freed.clear();
+        self.oldest = None;
+        if let Some(pipeline) = &mut self.pipeline {
+            **pipeline = Pipeline::default();
+        }
         self.first_byte = None;
         self.body_len = 0;
         self.body_right = true;
@@ -152,19 +133,37 @@ impl Connection {
 
     /// Requests without an answer, oldest first.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
-        self.in_flight.iter()
+        let later = self.pipeline.iter().flat_map(|pipeline| &pipeline.later);
+        self.oldest.iter().chain(later)
     }
 
     /// How many they are.
+    #[inline]
     pub fn depth(&self) -> usize {
-        self.in_flight.len()
+        let later = self.pipeline.as_ref().map_or(0, |pipeline| pipeline.later.len());
+        usize::from(self.oldest.is_some()) + later
+    }
+
+    /// Since when there has been room for the next request; `None` after a failure.
+    #[inline]
+    pub fn has_room_since(&self) -> Option<Nanos> {
+        let freed = self.pipeline.as_ref().and_then(|pipeline| pipeline.freed.front().copied());
+        freed.or(self.free)
+    }
+
+    /// From `now` on it is free, whatever was before.
+    pub fn is_free(&mut self, now: Nanos) {
+        self.free = Some(now);
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.freed.clear();
+        }
     }
 
     /// Since when the oldest thing that the server owes an answer to has been waiting for it.
     pub fn waiting_since(&self) -> Option<Nanos> {
         match self.phase {
             Phase::Connecting => Some(self.since),
-            _ => self.in_flight.oldest.map(|request| request.sent),
+            _ => self.oldest.map(|request| request.sent),
         }
     }
 
@@ -176,7 +175,17 @@ impl Connection {
     /// Counts a request as in flight; [`Self::write`] sends it.
     #[inline]
     pub fn push(&mut self, request: InFlight) {
-        self.in_flight.push(request);
+        match &mut self.pipeline {
+            None => self.oldest = Some(request),
+            Some(pipeline) => {
+                pipeline.freed.pop_front();
+                if self.oldest.is_none() {
+                    self.oldest = Some(request);
+                } else {
+                    pipeline.later.push_back(request);
+                }
+            }
+        }
     }
 
     /// Writes `bytes`, whole requests, as far as the socket takes them; the rest follows with
@@ -260,7 +269,7 @@ impl Connection {
         cache: &mut HeadCache,
         expect: &mut Expect,
     ) -> Result<Option<(Head, usize)>, Failure> {
-        let request = self.in_flight.oldest.ok_or(Failure::Protocol)?;
+        let request = self.oldest.ok_or(Failure::Protocol)?;
         let expected: Option<&[u8]> = match expect {
             Expect::Success => None,
             Expect::Exactly { body, .. } => Some(body.with(request.number)),
@@ -325,12 +334,17 @@ impl Connection {
         self.body_len = 0;
         self.body_right = true;
         let first_byte = self.first_byte.take().unwrap_or(now);
-        self.in_flight.pop().map(|request| (request, first_byte))
+        let next = self.pipeline.as_mut().and_then(|pipeline| {
+            pipeline.freed.push_back(now);
+            pipeline.later.pop_front()
+        });
+        let request = std::mem::replace(&mut self.oldest, next)?;
+        Some((request, first_byte))
     }
 
     /// Whether part of the oldest request in flight has not been written; each is `length` long.
     pub fn is_half_sent(&self, length: usize) -> bool {
-        let later = self.in_flight.len().saturating_sub(1);
+        let later = self.depth().saturating_sub(1);
         self.unsent.len() > later * length
     }
 }

@@ -100,7 +100,10 @@ impl Worker {
     pub fn new(job: Job, control: Arc<Control>) -> io::Result<Self> {
         let targets = job.targets.len();
         let connections: Vec<Connection> = (0..job.connections)
-            .map(|i| Connection::new(target_of((job.first_connection + i) as usize, targets)))
+            .map(|i| {
+                let connection = (job.first_connection + i) as usize;
+                Connection::new(target_of(connection, targets) as u32, job.pipeline)
+            })
             .collect();
         let stage_ends = control.now() + job.connect_timeout;
         let cursor = match job.pace {
@@ -315,8 +318,7 @@ impl Worker {
                 self.established += 1;
             }
             if connection.free.is_some() {
-                connection.free = Some(now);
-                connection.freed.clear();
+                connection.is_free(now);
             }
             self.feed(index, now);
         }

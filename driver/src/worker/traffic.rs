@@ -25,7 +25,7 @@ impl Worker {
         if !self.connections[index].proven {
             self.ramp.opens();
         }
-        let address = self.job.targets[self.connections[index].target].address;
+        let address = self.job.targets[self.connections[index].target as usize].address;
         let opened = transport::connect(address, self.job.source(index)).and_then(|mut stream| {
             self.poll.registry().register(
                 &mut stream,
@@ -188,13 +188,11 @@ impl Worker {
     fn answer(&mut self, index: usize, head: Head, more: bool, now: Nanos) -> bool {
         let connection = &mut self.connections[index];
         let verdict = connection.judge(head, &self.job.expect);
-        let half_sent = connection.is_half_sent(self.job.targets[connection.target].request.len());
+        let half_sent =
+            connection.is_half_sent(self.job.targets[connection.target as usize].request.len());
         let Some((request, first_byte)) = connection.answered(now) else { return false };
         // More than was asked for.
         let surplus = more && connection.depth() == 0;
-        if self.job.pipeline > 1 {
-            connection.freed.push_back(now);
-        }
         let failures = std::mem::take(&mut connection.failures);
         self.waiting -= 1;
         let timing = Timing {
@@ -253,7 +251,7 @@ impl Worker {
             && let Some(request) = self.next_request(index, now)
         {
             let connection = &mut self.connections[index];
-            let template = &mut self.job.targets[connection.target].request;
+            let template = &mut self.job.targets[connection.target as usize].request;
             self.outgoing.extend_from_slice(template.with(request.number));
             connection.push(request);
             self.waiting += 1;
@@ -275,7 +273,7 @@ impl Worker {
     #[inline]
     fn next_request(&mut self, index: usize, now: Nanos) -> Option<InFlight> {
         let connection = &mut self.connections[index];
-        let free = connection.freed.front().copied().or(connection.free).unwrap_or(now);
+        let free = connection.has_room_since().unwrap_or(now);
         let (due, number) = match &self.cursor {
             None => (free, self.next_number()),
             Some(cursor) => {
@@ -291,7 +289,6 @@ impl Worker {
                 (due, FIRST_NUMBER + number % NUMBERS)
             }
         };
-        self.connections[index].freed.pop_front();
         Some(InFlight { due, sent: now, number })
     }
 
@@ -310,7 +307,7 @@ impl Worker {
         let connection = &mut self.connections[index];
         connection.push(request);
         self.waiting += 1;
-        let template = &mut self.job.targets[connection.target].request;
+        let template = &mut self.job.targets[connection.target as usize].request;
         if let Err(failure) = connection.write(template.with(request.number)) {
             self.fail(index, failure, request.sent);
         }
