@@ -98,33 +98,32 @@ enum State {
 ///
 /// What comes out does not depend on how the bytes were split, nor on what the [`HeadCache`] held:
 /// the same responses, with the same body bytes, ending at the same byte; or the same error.
+#[derive(Debug, Default)]
+pub struct Decoder(
+    /// A pointer, because most responses come in one piece and never are under way.
+    Option<Box<Underway>>,
+);
+
+/// A response of which a part has arrived.
 #[derive(Debug)]
-// In this order: a whole response in one piece needs no more than the first three.
-#[repr(C)]
-pub struct Decoder {
+struct Underway {
     state: State,
     interim: u8,
+    /// Its head, once it is whole.
+    head: Option<Head>,
     /// The start of a head, chunk-size line or trailer section whose rest has not arrived.
     partial: Vec<u8>,
-    /// The head of the response being read, once it is whole.
-    head: Option<Head>,
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Self { state: State::Head, interim: 0, head: None, partial: Vec::new() }
-    }
 }
 
 impl Decoder {
     /// Whether nothing of a response has arrived yet.
     pub fn is_idle(&self) -> bool {
-        self.state == State::Head && self.partial.is_empty() && self.interim == 0
+        self.0.is_none()
     }
 
     /// Forgets everything, for a new connection.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 
     /// Takes `input` as the next bytes of the connection and gives body bytes to `body` as they
@@ -153,10 +152,40 @@ impl Decoder {
             body(rest);
             return Ok(Some((head, len + rest.len())));
         }
-        self.decode_any(input, to_head, cache, &mut body)
+        let underway = self.0.get_or_insert_default();
+        let decoded = underway.decode(input, to_head, cache, &mut body)?;
+        if underway.is_nothing() {
+            self.0 = None;
+        }
+        Ok(decoded)
     }
 
-    fn decode_any(
+    /// The server closed the connection. A response that ends with the connection is complete now.
+    ///
+    /// # Errors
+    /// [`Truncated`] when a response had begun and is not complete.
+    pub fn finish(&mut self) -> Result<Option<Head>, Truncated> {
+        match self.0.take() {
+            None => Ok(None),
+            Some(underway) if underway.state == State::UntilClose => Ok(underway.head),
+            Some(_) => Err(Truncated),
+        }
+    }
+}
+
+impl Default for Underway {
+    fn default() -> Self {
+        Self { state: State::Head, interim: 0, head: None, partial: Vec::new() }
+    }
+}
+
+impl Underway {
+    /// Whether none of it has arrived, or all of it.
+    fn is_nothing(&self) -> bool {
+        self.state == State::Head && self.partial.is_empty() && self.interim == 0
+    }
+
+    fn decode(
         &mut self,
         input: &[u8],
         to_head: bool,
@@ -238,17 +267,6 @@ impl Decoder {
                 }
             }
         }
-    }
-
-    /// The server closed the connection. A response that ends with the connection is complete now.
-    ///
-    /// # Errors
-    /// [`Truncated`] when a response had begun and is not complete.
-    pub fn finish(&mut self) -> Result<Option<Head>, Truncated> {
-        if self.state == State::UntilClose {
-            return Ok(self.complete(0).map(|(head, _)| head));
-        }
-        if self.is_idle() { Ok(None) } else { Err(Truncated) }
     }
 
     fn complete(&mut self, used: usize) -> Option<(Head, usize)> {
