@@ -22,6 +22,9 @@ use driver::report::Report;
 use expect::{Seen, agrees, percentile};
 use server::{Behaviour, FIRST};
 
+const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
+const FREEZE_RUNS: usize = 3;
+
 #[derive(Parser)]
 struct Cli {
     /// Only this check
@@ -150,40 +153,60 @@ fn verdict(holds: bool) -> &'static str {
     if holds { "holds" } else { "DOES NOT HOLD" }
 }
 
+/// What one run says of one percentile, in seconds.
+#[derive(Clone, Copy)]
+struct Percentile {
+    driver: f64,
+    truth: f64,
+    ideal: f64,
+    service: f64,
+}
+
 fn freeze() -> bool {
-    println!("\nA server that freezes for 1 s in every 10 s, at a fixed rate; latency in ms:");
+    println!("\nA server that freezes for 1 s in every 10 s, at a fixed rate; latency in ms.");
+    println!(
+        "Of {FREEZE_RUNS} runs, at each percentile the one in which driver and truth differ in"
+    );
+    println!(
+        "the middle: at 90 % the freezes end, and what the host does meanwhile is half of it."
+    );
     let mut held = true;
     for (rate, connections) in [(1000.0, 100), (10_000.0, 1000)] {
-        let server = Server::start(&["--freeze"]);
-        let report = server.load(&format!("--rate {rate} -c {connections} --warmup 5s -d 20s"));
-        let (begin, window) = moments(&report);
-        let seen = server.stop(begin);
-        let truth = expect::latencies(&seen, begin, rate, window);
-        let freezes = freezes(&seen);
-        let ideal = expect::ideal(rate, begin, window, &freezes);
-        let service = report.service.as_ref().unwrap();
-        println!(
-            "\n{rate} a second over {connections} connections, {} answers in the window \
-             ({} by the server's clock)",
-            report.latency.count(),
-            truth.len()
-        );
+        println!("\n{rate} a second over {connections} connections");
         println!("    %     driver      truth      ideal   from the send");
-        for at in [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99] {
-            let (measured, true_one) = (report.latency.percentile(at), percentile(&truth, at));
-            let holds = agrees(measured, true_one);
+        let runs: Vec<_> = (0..FREEZE_RUNS).map(|_| frozen(rate, connections)).collect();
+        for (index, at) in PERCENTILES.into_iter().enumerate() {
+            let mut found: Vec<Percentile> = runs.iter().map(|run| run[index]).collect();
+            found.sort_by(|a, b| (a.driver - a.truth).total_cmp(&(b.driver - b.truth)));
+            let Percentile { driver, truth, ideal, service } = found[FREEZE_RUNS / 2];
+            let holds = agrees(driver, truth);
             held &= holds;
+            let [driver, truth, ideal, service] =
+                [driver, truth, ideal, service].map(|seconds| 1e3 * seconds);
             println!(
-                "{at:>6}{:>11.2}{:>11.2}{:>11.2}{:>16.2}   {}",
-                1e3 * measured,
-                1e3 * true_one,
-                1e3 * percentile(&ideal, at),
-                1e3 * service.percentile(at),
+                "{at:>6}{driver:>11.2}{truth:>11.2}{ideal:>11.2}{service:>16.2}   {}",
                 verdict(holds)
             );
         }
     }
     held
+}
+
+/// One run against a server that freezes.
+fn frozen(rate: f64, connections: u32) -> [Percentile; PERCENTILES.len()] {
+    let server = Server::start(&["--freeze"]);
+    let report = server.load(&format!("--rate {rate} -c {connections} --warmup 5s -d 20s"));
+    let (begin, window) = moments(&report);
+    let seen = server.stop(begin);
+    let truth = expect::latencies(&seen, begin, rate, window);
+    let ideal = expect::ideal(rate, begin, window, &freezes(&seen));
+    let service = report.service.as_ref().unwrap();
+    PERCENTILES.map(|at| Percentile {
+        driver: report.latency.percentile(at),
+        truth: percentile(&truth, at),
+        ideal: percentile(&ideal, at),
+        service: service.percentile(at),
+    })
 }
 
 /// The times in which the server wrote nothing for long.

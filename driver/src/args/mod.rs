@@ -28,7 +28,6 @@ Examples:
       two instances of one server, the connections spread evenly, the result as JSON
   driver http://127.0.0.1:8080/ -c 100000 -t 6 --source 127.0.0.1-127.0.0.4
       more connections than one address has ports: from four addresses of this host
-
   driver http://127.0.0.1:8080/ping -c 100 --rate 20k --scenario ping --deadline 50ms
       20,000 requests a second, whatever the server does; latency from the scheduled moment
 

@@ -103,7 +103,10 @@ pub struct Tally {
     pub latency: Latency,
     /// `None` when it would be the same as the latency.
     pub service: Option<Latency>,
-    pub ttfb: Latency,
+    /// Times to the first byte that are not the latency of the same answer, and those latencies. In
+    /// a closed loop most are: an answer comes in one piece, in the moment in which it is parsed.
+    ttfb: Latency,
+    latency_of_ttfb: Latency,
     pub errors: Errors,
     /// Failures of all kinds: the sum of the errors.
     pub failures: u64,
@@ -132,7 +135,10 @@ impl Tally {
     #[inline]
     pub fn success(&mut self, now: Nanos, timing: Timing, deadline: Nanos) {
         self.latency.0.saturating_record(timing.latency);
-        self.ttfb.0.saturating_record(timing.ttfb);
+        if timing.ttfb != timing.latency {
+            self.ttfb.0.saturating_record(timing.ttfb);
+            self.latency_of_ttfb.0.saturating_record(timing.latency);
+        }
         self.latency_sum += timing.latency;
         if let Some(service) = &mut self.service {
             service.0.saturating_record(timing.service);
@@ -148,6 +154,14 @@ impl Tally {
         }
         self.this_tenth += 1;
         self.requests += 1;
+    }
+
+    /// The times to the first byte of all right answers.
+    pub fn ttfb(&self) -> Latency {
+        let mut all = self.latency.clone();
+        all.0.subtract(&self.latency_of_ttfb.0).expect("they were recorded in both");
+        all.merge(&self.ttfb);
+        all
     }
 
     #[cold]

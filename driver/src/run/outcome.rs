@@ -30,7 +30,7 @@ pub fn report(
     for finding in &findings {
         connect.merge(&finding.connect);
         latency.merge(&finding.measured.latency);
-        ttfb.merge(&finding.measured.ttfb);
+        ttfb.merge(&finding.measured.ttfb());
         if let Some(of_worker) = &finding.measured.service {
             service.get_or_insert_with(Latency::new).merge(of_worker);
         }
