@@ -94,7 +94,7 @@ fn load(crowd: &Crowd) -> ExitCode {
     for (name, one_port, options) in
         [("several ports", false, vec![]), ("one port", true, vec!["--source", &source])]
     {
-        let server = Server::start(threads.max(routes), one_port);
+        let server = Server::start(Serve { threads: threads.max(routes), one_port, awake: false });
         println!("\n{name}: {} {}", server.urls.join(" "), options.join(" "));
         good &= measure(crowd, threads, &server, &options);
     }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use driver::limits;
 use mio::net::{TcpListener, TcpStream};
@@ -20,10 +21,12 @@ pub struct Server {
 
 impl Server {
     /// Starts this program again as the server, with what becomes a call of [`serve`].
-    pub fn start(threads: u32, one_port: bool) -> Self {
+    pub fn start(told: Serve) -> Self {
+        let Serve { threads, one_port, awake } = told;
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["serve", &threads.to_string()])
             .args(one_port.then_some("--one-port"))
+            .args(awake.then_some("--awake"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -52,10 +55,13 @@ pub struct Serve {
     /// All threads share one port
     #[arg(long)]
     pub one_port: bool,
+    /// Never sleep, so that no client has to wake it up
+    #[arg(long)]
+    pub awake: bool,
 }
 
 /// Serves from `threads` threads, each with a listener of its own, until standard input ends.
-pub fn serve(Serve { threads, one_port }: Serve) {
+pub fn serve(Serve { threads, one_port, awake }: Serve) {
     limits::raise_descriptors();
     let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     for _ in 0..threads {
@@ -64,7 +70,7 @@ pub fn serve(Serve { threads, one_port }: Serve) {
             limits::own_descriptor_table();
             let listener = listen(address).unwrap();
             listening.send(listener.local_addr().unwrap()).unwrap();
-            echo(listener).unwrap();
+            echo(listener, awake).unwrap();
         });
         let own = listens.recv().unwrap();
         println!("{own}");
@@ -85,15 +91,17 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Answers each ping with its own body.
-fn echo(mut listener: TcpListener) -> io::Result<()> {
+fn echo(mut listener: TcpListener, awake: bool) -> io::Result<()> {
     const LISTENER: Token = Token(usize::MAX);
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
+    let nap = awake.then_some(Duration::ZERO);
+    let mut response = Vec::new();
     // A place is never used twice: the driver connects once.
     let mut streams: Vec<Option<TcpStream>> = Vec::new();
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     loop {
-        match poll.poll(&mut events, None) {
+        match poll.poll(&mut events, nap) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             other => other?,
         }
@@ -107,7 +115,7 @@ fn echo(mut listener: TcpListener) -> io::Result<()> {
                 }
             } else if let place = &mut streams[event.token().0]
                 && let Some(stream) = place
-                && answer(stream).is_err()
+                && answer(stream, &mut response).is_err()
             {
                 *place = None;
             }
@@ -116,7 +124,7 @@ fn echo(mut listener: TcpListener) -> io::Result<()> {
 }
 
 /// Answers the pings that came; an error ends the connection.
-fn answer(stream: &mut TcpStream) -> io::Result<()> {
+fn answer(stream: &mut TcpStream, response: &mut Vec<u8>) -> io::Result<()> {
     let mut request = [0; 4096];
     loop {
         let count = match stream.read(&mut request) {
@@ -125,11 +133,13 @@ fn answer(stream: &mut TcpStream) -> io::Result<()> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         };
-        // On loopback, one small write is one read.
-        let end = request[..count].windows(4).position(|bytes| bytes == b"\r\n\r\n");
-        let body = &request[end.ok_or(ErrorKind::InvalidData)? + 4..count];
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(&[head.as_bytes(), body].concat())?;
+        // On loopback, one small write is one read; and a ping has no line break in its body.
+        let line = request[..count].iter().rposition(|byte| *byte == b'\n');
+        let body = &request[line.ok_or(ErrorKind::InvalidData)? + 1..count];
+        response.clear();
+        write!(response, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+        response.extend_from_slice(body);
+        stream.write_all(response)?;
         // There was no more than that.
         if count < request.len() {
             return Ok(());
