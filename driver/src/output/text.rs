@@ -204,12 +204,13 @@ fn write_driver(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.requests == 0 {
         return Ok(());
     }
-    write!(
-        out,
-        "Driver:       {:.0}% busy, {} of CPU a request",
-        100.0 * checks.busy,
-        latency(checks.cpu_s / report.requests as f64)
-    )?;
+    write!(out, "Driver:       {:.0}% busy, ", 100.0 * checks.busy)?;
+    if report.open_loop.is_some() {
+        // Its CPU time says nothing of what a request costs.
+        out.push_str("waiting awake for the next send included");
+    } else {
+        write!(out, "{} of CPU a request", latency(checks.cpu_s / report.requests as f64))?;
+    }
     if let Some(share) = checks.receive_queue {
         write!(out, ", {:.0}% of answers unread", 100.0 * share)?;
     }
@@ -390,7 +391,7 @@ Open loop:    100.00..20.00k requests/sec, 999 of 1000 sent; 3.00ms late at most
 Service time: mean 299.96us, 50% 100.03us, 99% 0.90ms, max 0.90ms
 First byte:   mean 299.96us, 50% 100.03us, 99% 0.90ms, max 0.90ms
 Connect:      mean 299.96us, 50% 100.03us, 99% 0.90ms, max 0.90ms
-Driver:       5% busy, 25.00ms of CPU a request, 3% of answers unread
+Driver:       5% busy, waiting awake for the next send included, 3% of answers unread
 "
         );
     }

@@ -165,7 +165,8 @@ impl Worker {
                 return Ok(self.finish());
             }
             let nap = self.nap(now);
-            match self.sleeper.wait(&mut self.poll, &mut events, nap) {
+            let expecting = self.waiting > 0;
+            match self.sleeper.wait(&mut self.poll, &mut events, now, nap, expecting) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }

@@ -283,6 +283,7 @@ impl Worker {
                     return None;
                 }
                 connection.turn += 1;
+                self.sleeper.sent(now);
                 if self.stage == Stage::Measure {
                     self.lags.send(now, due, free);
                 }
