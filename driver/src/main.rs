@@ -64,29 +64,30 @@ fn measure(args: &Args) -> Result<ExitCode, Failure> {
     if interrupted() {
         return Ok(ExitCode::from(130));
     }
+    status(&report, args.outputs.strict)
+}
+
+fn add(args: &Merge) -> Result<ExitCode, Failure> {
+    let report = merge(args).map_err(usage)?;
+    Output::open(&args.outputs).map_err(usage)?.write(&report).map_err(failed)?;
+    status(&report, args.outputs.strict)
+}
+
+/// What the exit status says of a report.
+fn status(report: &Report, strict: bool) -> Result<ExitCode, Failure> {
     if report.connect.established == 0 && report.requests == 0 {
         let mut errors = report.errors_before.clone();
         errors.merge(&report.errors);
         let errors = errors.list();
         return Err(failed(anyhow::anyhow!("no connection was ever answered ({errors})")));
     }
-    Ok(verdict(&report, args.outputs.strict))
-}
-
-fn add(args: &Merge) -> Result<ExitCode, Failure> {
-    let report = merge(args).map_err(usage)?;
-    Output::open(&args.outputs).map_err(usage)?.write(&report).map_err(failed)?;
-    Ok(verdict(&report, args.outputs.strict))
-}
-
-fn verdict(report: &Report, strict: bool) -> ExitCode {
-    if !report.verdict.invalid.is_empty() {
+    Ok(if !report.verdict.invalid.is_empty() {
         ExitCode::from(3)
     } else if strict && !report.verdict.driver_bound.is_empty() {
         ExitCode::from(4)
     } else {
         ExitCode::SUCCESS
-    }
+    })
 }
 
 /// Refuses, before anything starts, what the host cannot hold, and warns of what it may not.

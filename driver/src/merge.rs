@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, stdin};
 use std::path::{Path, PathBuf};
 
 use crate::args::Merge;
-use crate::report::{JoinError, Report};
+use crate::report::{JoinError, Report, SCHEMA, Verdict};
 
 /// Reports that cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,11 @@ pub enum MergeError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not what `driver --json` prints: {source}", path.display())]
     Parse { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "{} has schema {schema}, and only {SCHEMA} can be added: make it with a driver of this version",
+        path.display()
+    )]
+    Schema { path: PathBuf, schema: u32 },
     #[error("{} cannot be added: {source}", path.display())]
     Join { path: PathBuf, source: JoinError },
     #[error(
@@ -44,11 +49,17 @@ fn read(path: &Path, args: &Merge) -> Result<Report, MergeError> {
     } else {
         Box::new(BufReader::new(File::open(path).map_err(failed)?))
     };
-    let report: Report =
+    let mut report: Report =
         serde_json::from_reader(reader).map_err(|error| match error.io_error_kind() {
             Some(kind) => failed(kind.into()),
             None => MergeError::Parse { path: path.into(), source: error },
         })?;
+    if report.schema != SCHEMA {
+        return Err(MergeError::Schema { path: path.into(), schema: report.schema });
+    }
+    // It may come from a driver that had none.
+    let verdict = Verdict::of(&report);
+    report.verdict.unite(&verdict);
     if args.outputs.need_intervals() && report.intervals.is_empty() {
         return Err(MergeError::NoIntervals { path: path.into() });
     }

@@ -1,4 +1,5 @@
-//! Whatever a report's file holds, reading it, adding it to another and printing it does not panic.
+//! Whatever a report's file holds, reading it, adding it to another and writing it in every form does
+//! not panic.
 //!
 //! Input: the JSON of a report.
 
@@ -15,6 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
     appended.append(&report);
     for report in [report, joined, appended] {
         let _ = driver::output::text::wrk(&report);
-        let _ = serde_json::to_string(&report);
+        for (_, format) in driver::output::FORMATS {
+            let _ = format(&report);
+        }
     }
 });

@@ -27,10 +27,14 @@ pub enum UsageError {
     )]
     Source { source_address: IpAddr, url: String },
     #[error(
-        "{connections} connection{} cannot be spread over {threads} threads{}: use `-t {}` or fewer",
+        "{connections} connection{} cannot be spread over {threads} thread{}{}: {}",
         if *.connections == 1 { "" } else { "s" },
-        if *.shards > 1 { format!(" of {shards} drivers") } else { String::new() },
-        (connections / shards).max(1)
+        if *.threads == 1 { "" } else { "s" },
+        if *.shards > 1 { format!(" in each of {shards} drivers") } else { String::new() },
+        match connections / shards {
+            0 => format!("use `-c {shards}` or more"),
+            most => format!("use `-t {most}` or fewer"),
+        }
     )]
     Threads { connections: u32, threads: u32, shards: u32 },
     #[error("--start-at {0} is in the past; it is {1} now")]

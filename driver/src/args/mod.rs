@@ -41,7 +41,7 @@ Examples:
   driver merge 1.json 2.json --hgrm both.hgrm
   driver merge 1.json --prometheus -                      one report alone, in another form
 
-Exit status: that of a driver which measured the same.";
+Exit status: that of a driver which measured the same; 3 and 4 also when one of the drivers ended so.";
 
 /// Loads an HTTP/1.1 server and says how many right answers it gave, and how late.
 #[derive(Debug, Parser)]
@@ -91,7 +91,8 @@ pub struct Args {
     /// How long to load the server before measuring
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub warmup: Duration,
-    /// A request without a complete answer this long after it was sent has failed
+    /// A request without a complete answer this long after it was sent has failed, as has an attempt
+    /// to connect
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_duration)]
     pub timeout: Duration,
     /// A right answer later than this after its request was due counts as an error, and its

@@ -13,6 +13,9 @@ use crate::report::Rate;
 const LOWEST_RATE: f64 = 1e-6;
 /// Requests in flight on one connection beyond which it only costs memory.
 const DEEPEST_PIPELINE: u32 = 1024;
+/// The longest length of time: more than any run, and far from where sums of them could overflow.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// Which part of a load that several drivers share this one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -55,8 +58,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             .and_then(|signed| Duration::try_from(signed).ok()),
     };
     match parsed {
-        // A year: more than any run, and far from where arithmetic on times could overflow.
-        Some(duration) if duration <= Duration::from_secs(366 * 24 * 3600) => Ok(duration),
+        Some(duration) if duration <= LONGEST => Ok(duration),
         _ => Err("expected a length of time such as 10s, 500ms or 2m".into()),
     }
 }
@@ -109,8 +111,13 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
             .and_then(|since| Timestamp::UNIX_EPOCH.checked_add(since).ok()),
         None => text.trim().parse().ok(),
     };
-    moment
-        .ok_or_else(|| "expected a time such as 2030-01-31T12:00:00Z, or seconds since 1970".into())
+    let moment =
+        moment.ok_or("expected a time such as 2030-01-31T12:00:00Z, or seconds since 1970")?;
+    let ahead = Duration::try_from(moment.duration_since(Timestamp::now()));
+    if ahead.is_ok_and(|ahead| ahead > LONGEST) {
+        return Err("must be within a year from now".into());
+    }
+    Ok(moment)
 }
 
 pub(super) fn pipeline(text: &str) -> Result<u32, String> {

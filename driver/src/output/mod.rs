@@ -32,7 +32,16 @@ pub enum OutputError {
 pub struct Output(Vec<Destination>);
 
 /// Writes all of a report in one form.
-type Format = fn(&Report) -> String;
+pub type Format = fn(&Report) -> String;
+
+/// The forms for other programs, each with its flag.
+pub const FORMATS: [(&str, Format); 5] = [
+    ("--json", json),
+    ("--hgrm", hgrm::percentiles),
+    ("--hlog", hlog::log),
+    ("--csv", csv::seconds),
+    ("--prometheus", prometheus::metrics),
+];
 
 #[derive(Debug)]
 struct Destination {
@@ -51,15 +60,15 @@ impl Output {
     /// [`OutputError`].
     pub fn open(outputs: &Outputs) -> Result<Self, OutputError> {
         let stdout = PathBuf::from(STDOUT);
-        let flags: [(&'static str, Format, Option<&PathBuf>); 5] = [
-            ("--json", json, outputs.json.then_some(&stdout)),
-            ("--hgrm", hgrm::percentiles, outputs.hgrm.as_ref()),
-            ("--hlog", hlog::log, outputs.hlog.as_ref()),
-            ("--csv", csv::seconds, outputs.csv.as_ref()),
-            ("--prometheus", prometheus::metrics, outputs.prometheus.as_ref()),
+        let paths = [
+            outputs.json.then_some(&stdout),
+            outputs.hgrm.as_ref(),
+            outputs.hlog.as_ref(),
+            outputs.csv.as_ref(),
+            outputs.prometheus.as_ref(),
         ];
         let mut all: Vec<Destination> = Vec::new();
-        for (flag, format, path) in flags {
+        for ((flag, format), path) in FORMATS.into_iter().zip(paths) {
             let Some(path) = path else { continue };
             if let Some(same) = all.iter().find(|other| other.path == *path) {
                 return Err(OutputError::Same { one: same.flag, other: flag, path: path.clone() });

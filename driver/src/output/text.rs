@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Latency, OpenLoop, Report, Thread, Verdict};
+use crate::report::{Latency, OpenLoop, Report, Thread};
 
 /// The share of a unit from which a value is shown in that unit.
 const NEXT_UNIT: f64 = 0.85;
@@ -159,11 +159,10 @@ fn write_more(out: &mut String, report: &Report) -> std::fmt::Result {
             100.0 * residual
         )?;
     }
-    let verdict = Verdict::of(report);
-    for reason in &verdict.invalid {
+    for reason in &report.verdict.invalid {
         writeln!(out, "Invalid:      {reason}")?;
     }
-    for reason in &verdict.driver_bound {
+    for reason in &report.verdict.driver_bound {
         writeln!(out, "Driver-bound: {reason}")?;
     }
     Ok(())
@@ -294,6 +293,7 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Verdict;
     use crate::report::fixture::report;
     use crate::report::{Lag, Rate};
 
@@ -406,6 +406,7 @@ Driver:       5% busy, waiting awake for the next send included, 3% of answers u
         report.connect.established = 1;
         report.checks.littles_residual = Some(-0.25);
         report.checks.busy = 0.97;
+        report.verdict = Verdict::of(&report);
         let text = wrk(&report);
         let (wrks, ours) = text.split_once("Transfer/sec:").expect("wrk's last line");
         assert!(wrks.contains("  Socket errors: connect 0, read 3, write 0, timeout 0\n"));
@@ -415,7 +416,7 @@ Driver:       5% busy, waiting awake for the next send included, 3% of answers u
             "Before it:    connect refused 1 (while",
             "Connections:  1 established of 2",
             "Little's law: off by -25.0 %",
-            "Driver-bound: a thread used 97 % of a core",
+            "Driver-bound: its threads used 97 % of the CPUs",
         ] {
             assert!(ours.contains(line), "{line:?} not in {ours}");
         }

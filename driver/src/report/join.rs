@@ -1,18 +1,17 @@
 //! Several reports as one: runs one after another, or drivers side by side. Histograms and counts are
 //! added; nothing is ever averaged.
 
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+
 use super::{
-    Checks, Config, Connect, Interval, Lag, Latency, OpenLoop, PackedLatency, Rate, Report, SCHEMA,
-    Thread, Verdict, add,
+    Checks, Config, Connect, Interval, Lag, Latency, OpenLoop, PackedLatency, Rate, Report, Thread,
+    Verdict, add,
 };
 
 /// Reports that are not of one load.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum JoinError {
-    #[error(
-        "it has schema {0}, and only {SCHEMA} can be joined: make it with a driver of this version"
-    )]
-    Schema(u32),
     #[error("its {what} is {other}, and that of the others is {own}: it was another load")]
     Unlike { what: &'static str, own: String, other: String },
     #[error(
@@ -20,6 +19,8 @@ pub enum JoinError {
          measured at the same time: start the drivers with one --start-at"
     )]
     NotAtOnce { share: f64 },
+    #[error("shard {shard} is among the others already: one file was named twice?")]
+    Twice { shard: String },
 }
 
 /// The share of the longest window for which all have to overlap.
@@ -50,6 +51,7 @@ impl Report {
         self.intervals.extend(other.intervals.iter().map(later));
         self.checks.peak_rss = self.checks.peak_rss.max(other.checks.peak_rss);
         self.add_counts(other);
+        self.verdict = Verdict::of(self);
     }
 
     /// Adds a driver that ran beside this one, as if both were one larger driver: connections, rates
@@ -58,10 +60,8 @@ impl Report {
     /// # Errors
     /// [`JoinError`] when they were not the same load at the same time; nothing was added then.
     pub fn join(&mut self, other: &Self) -> Result<(), JoinError> {
-        if other.schema != self.schema {
-            return Err(JoinError::Schema(other.schema));
-        }
         self.config.is_like(&other.config)?;
+        let shard = join_shards(self.config.shard.as_deref(), other.config.shard.as_deref())?;
         let offset = other.started_at.duration_since(self.started_at).as_secs_f64();
         let end = (offset + other.window_s).max(self.window_s);
         let both = (offset + other.window_s).min(self.window_s) - offset.max(0.0);
@@ -81,19 +81,16 @@ impl Report {
             }
             (own, _) => own,
         };
-        self.config.shard = None;
+        self.config.shard = shard;
         self.connect.established =
             self.connect.established.saturating_add(other.connect.established);
         self.connect.merge(&other.connect);
         self.threads.extend(other.threads.iter().cloned());
-        for (index, interval) in other.intervals.iter().enumerate() {
-            match self.intervals.get_mut(index) {
-                Some(own) => own.join(interval),
-                None => self.intervals.push(interval.clone()),
-            }
-        }
+        self.intervals = join_intervals(&self.intervals, &other.intervals, offset);
         self.checks.peak_rss = self.checks.peak_rss.saturating_add(other.checks.peak_rss);
         self.add_counts(other);
+        // What cannot be said of one driver cannot be said of all.
+        self.verdict.unite(&other.verdict);
         Ok(())
     }
 
@@ -112,12 +109,67 @@ impl Report {
         add(&mut self.reconnects, other.reconnects);
         add(&mut self.lost, other.lost);
         self.checks.merge(&other.checks);
-        self.verdict = Verdict::of(self);
     }
 }
 
+/// Seconds of two windows, of which the other opened `offset` seconds after the own; to the nearest
+/// second. None at all when one has none, as a part of the requests would look like all of them.
+fn join_intervals(own: &[Interval], other: &[Interval], offset: f64) -> Vec<Interval> {
+    if own.is_empty() || other.is_empty() {
+        return Vec::new();
+    }
+    let mut seconds = BTreeMap::new();
+    for (intervals, later) in [(own, -offset), (other, offset)] {
+        for interval in intervals {
+            let start_s = interval.start_s + later.max(0.0);
+            let interval = Interval { start_s, ..interval.clone() };
+            match seconds.entry(start_s.round() as i64) {
+                Entry::Vacant(entry) => {
+                    entry.insert(interval);
+                }
+                Entry::Occupied(mut entry) => entry.get_mut().join(&interval),
+            }
+        }
+    }
+    seconds.into_values().collect()
+}
+
+/// The shards that two reports are of, `1+2/4`; `None` for all that there are.
+fn join_shards(own: Option<&str>, other: Option<&str>) -> Result<Option<String>, JoinError> {
+    let (Some((mut shards, of)), Some((others, others_of))) =
+        (parse_shards(own), parse_shards(other))
+    else {
+        // Whole loads beside one another.
+        return if own == other { Ok(None) } else { Err(unlike_shards(own, other)) };
+    };
+    if of != others_of {
+        return Err(unlike_shards(own, other));
+    }
+    for shard in others {
+        if !shards.insert(shard) {
+            return Err(JoinError::Twice { shard: format!("{shard}/{of}") });
+        }
+    }
+    if shards.len() as u64 == u64::from(of) {
+        return Ok(None);
+    }
+    let shards: Vec<String> = shards.iter().map(u32::to_string).collect();
+    Ok(Some(format!("{}/{of}", shards.join("+"))))
+}
+
+fn parse_shards(text: Option<&str>) -> Option<(BTreeSet<u32>, u32)> {
+    let (shards, of) = text?.split_once('/')?;
+    let shards = shards.split('+').map(str::parse).collect::<Result<_, _>>().ok()?;
+    Some((shards, of.parse().ok()?))
+}
+
+fn unlike_shards(own: Option<&str>, other: Option<&str>) -> JoinError {
+    let [own, other] = [own, other].map(|shard| shard.unwrap_or("all there are").to_owned());
+    JoinError::Unlike { what: "shard", own, other }
+}
+
 /// Adds those that are not there yet.
-fn unite(own: &mut Vec<String>, others: &[String]) {
+pub(super) fn unite(own: &mut Vec<String>, others: &[String]) {
     for other in others {
         if !own.contains(other) {
             own.push(other.clone());
@@ -190,6 +242,7 @@ impl Thread {
 impl Interval {
     /// Adds the same second of a worker, or of a driver, beside this one.
     pub(crate) fn join(&mut self, other: &Self) {
+        self.start_s = self.start_s.min(other.start_s);
         self.length_s = self.length_s.max(other.length_s);
         add(&mut self.requests, other.requests);
         add(&mut self.errors, other.errors);
@@ -259,11 +312,11 @@ mod tests {
         other
     }
 
-    fn interval(latency: u64) -> Interval {
+    fn interval(start_s: f64, latency: u64) -> Interval {
         let mut histogram = Latency::new();
         histogram.0 += latency;
         Interval {
-            start_s: 0.0,
+            start_s,
             length_s: 1.0,
             requests: 1,
             errors: 2,
@@ -280,6 +333,7 @@ mod tests {
         all.config.shard = Some("1/2".into());
         let mut other = after(0.1);
         other.config.rate = Some(Rate { from: 3.0, to: 4.0 });
+        other.config.shard = Some("2/2".into());
         other.config.targets = vec!["http://127.0.0.1:8081/ping".into()];
         other.latency = Latency::new();
         other.latency.0 += 5_000_000;
@@ -328,16 +382,13 @@ mod tests {
             let error = report().join(&other).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
-        let mut other = report();
-        other.schema += 1;
-        assert_eq!(report().join(&other), Err(JoinError::Schema(SCHEMA + 1)));
     }
 
     #[test]
     fn the_same_second_of_two_drivers_is_added() {
         let (mut all, mut other) = (report(), report());
-        all.intervals = vec![interval(1_000)];
-        other.intervals = vec![interval(2_000), interval(3_000)];
+        all.intervals = vec![interval(0.0, 1_000)];
+        other.intervals = vec![interval(0.0, 2_000), interval(1.0, 3_000)];
         all.join(&other).unwrap();
         let counts: Vec<_> = all.intervals.iter().map(|second| second.requests).collect();
         assert_eq!(counts, [2, 1]);
@@ -345,6 +396,62 @@ mod tests {
         assert_eq!((first.errors, first.bytes_read, first.connections), (4, 6, 8));
         assert_eq!(first.latency.unpack().count(), 2);
         assert_eq!(first.latency.unpack().0.min(), 1_000);
+    }
+
+    #[test]
+    fn seconds_of_windows_that_opened_apart_are_added_to_those_at_the_same_time() {
+        let seconds = [0.0, 1.0, 2.0].map(|start_s| interval(start_s, 1_000));
+        for (offset, counts) in [
+            (0.4, vec![2, 2, 2]),
+            (-0.4, vec![2, 2, 2]),
+            (0.6, vec![1, 2, 2, 1]),
+            (-1.2, vec![1, 2, 2, 1]),
+        ] {
+            let joined = join_intervals(&seconds, &seconds, offset);
+            let found: Vec<_> = joined.iter().map(|second| second.requests).collect();
+            assert_eq!(found, counts, "{offset}");
+            assert_eq!(joined[0].start_s, 0.0);
+        }
+    }
+
+    #[test]
+    fn seconds_of_some_drivers_are_none_of_all() {
+        let (mut all, mut other) = (report(), report());
+        all.intervals = vec![interval(0.0, 1_000)];
+        all.join(&other).unwrap();
+        assert!(all.intervals.is_empty());
+        other.intervals = vec![interval(0.0, 1_000)];
+        all.join(&other).unwrap();
+        assert!(all.intervals.is_empty());
+    }
+
+    #[test]
+    fn shards_are_each_added_once_until_all_are_there() {
+        let shards = |own: &str, other: &str| join_shards(Some(own), Some(other)).unwrap();
+        assert_eq!(shards("2/2", "1/2"), None);
+        assert_eq!(shards("3/4", "1/4").as_deref(), Some("1+3/4"));
+        assert_eq!(shards("1+3/4", "2/4").as_deref(), Some("1+2+3/4"));
+        assert_eq!(shards("1+2+3/4", "4/4"), None);
+        assert_eq!(join_shards(None, None), Ok(None));
+        for (own, other) in [
+            (Some("1/2"), Some("1/2")),
+            (Some("1+3/4"), Some("3/4")),
+            (Some("1/2"), Some("2/3")),
+            (Some("1/2"), None),
+            (Some("nonsense"), Some("1/2")),
+        ] {
+            let error = join_shards(own, other).unwrap_err().to_string();
+            assert!(error.contains("shard"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_said_of_one_driver_cannot_be_said_of_all() {
+        let (mut all, mut other) = (report(), report());
+        other.verdict.invalid = vec!["it began late".into()];
+        all.join(&other).unwrap();
+        all.join(&other).unwrap();
+        assert_eq!(all.verdict.invalid, ["it began late"]);
     }
 
     #[test]

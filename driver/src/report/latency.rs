@@ -31,9 +31,13 @@ pub enum LatencyError {
     Base64(#[from] base64::DecodeError),
     #[error("the histogram is not HdrHistogram V2: {0}")]
     Hdr(#[from] hdrhistogram::serialization::DeserializeError),
+    #[error("the histogram has {0} significant digits, and at most {DIGITS} are used here")]
+    Digits(u8),
     #[error("the histogram counts {0} values, more than anything measured")]
     Count(u64),
 }
+
+const DIGITS: u8 = 3;
 
 impl Default for Latency {
     fn default() -> Self {
@@ -45,13 +49,13 @@ impl Latency {
     /// Longest latency that is told apart from longer ones, in nanoseconds: ten minutes.
     pub const LONGEST: u64 = 600_000_000_000;
 
-    /// Most values that one histogram read from a file may count: thousands of them still add up
+    /// Most values that one histogram read from a file may count: half a million such files add up
     /// without an overflow.
-    const MOST: u64 = 1 << 50;
+    const MOST: u64 = 1 << 44;
 
     /// An empty histogram, 1 ns to [`Self::LONGEST`]; longer values count as the longest.
     pub fn new() -> Self {
-        let histogram = hdrhistogram::Histogram::new_with_bounds(1, Self::LONGEST, 3)
+        let histogram = hdrhistogram::Histogram::new_with_bounds(1, Self::LONGEST, DIGITS)
             .expect("constant bounds, 2 * low <= high and 3 <= 5 digits");
         Self(histogram)
     }
@@ -104,7 +108,8 @@ impl Latency {
     /// Reads what [`Self::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`LatencyError`]; whatever the bytes are, no more is allocated than they are long.
+    /// [`LatencyError`]; whatever the bytes are, no more is allocated than they are long, and half a
+    /// megabyte for the counts.
     fn from_bytes(mut bytes: &[u8]) -> Result<Self, LatencyError> {
         // The length in its header is allocated before anything is read, so it must be the true one:
         // cookie, payload length, offset, digits, bounds and ratio are 40 bytes, then the payload.
@@ -114,12 +119,11 @@ impl Latency {
         if stated.map(|length| u64::from(length) + 40) != Some(bytes.len() as u64) {
             return Err(LatencyError::Length);
         }
-        let histogram = Deserializer::new().deserialize(&mut bytes)?;
-        // Counts that a sum could overflow were not measured, but a file can hold them.
-        if histogram.len() > Self::MOST {
-            return Err(LatencyError::Count(histogram.len()));
+        // More digits take up to 50 MB, however few counts there are. They are the last byte of four.
+        if let Some(&digits) = bytes.get(15).filter(|&&digits| digits > DIGITS) {
+            return Err(LatencyError::Digits(digits));
         }
-        Ok(Self(histogram))
+        Ok(Self(Deserializer::new().deserialize(&mut bytes)?))
     }
 }
 
@@ -169,7 +173,12 @@ impl TryFrom<WireLatency> for Latency {
     type Error = LatencyError;
 
     fn try_from(wire: WireLatency) -> Result<Self, LatencyError> {
-        Self::from_bytes(&BASE64.decode(wire.hdr_v2_base64_ns)?)
+        let latency = Self::from_bytes(&BASE64.decode(wire.hdr_v2_base64_ns)?)?;
+        // Counts that a sum could overflow were not measured, but a file can hold them.
+        if latency.count() > Self::MOST {
+            return Err(LatencyError::Count(latency.count()));
+        }
+        Ok(latency)
     }
 }
 
@@ -212,6 +221,24 @@ mod tests {
         bytes[4..8].copy_from_slice(&9u32.to_be_bytes());
         bytes.extend([0xff; 9]);
         assert!(matches!(read_back(&bytes), Err(LatencyError::Hdr(_))));
+    }
+
+    #[test]
+    fn digits_that_nobody_needs_are_refused() {
+        let mut bytes = written();
+        bytes[15] = 5;
+        assert!(matches!(read_back(&bytes), Err(LatencyError::Digits(5))));
+    }
+
+    #[test]
+    fn the_most_that_is_read_adds_up_and_is_packed() {
+        let mut most = Latency::new();
+        most.0.record_n(1000, Latency::MOST).expect("within the bounds");
+        let json = serde_json::to_string(&most).expect("serializable");
+        let read: PackedLatency = serde_json::from_str(&json).expect("just as many as are read");
+        let mut both = read.unpack();
+        both.merge(&read.unpack());
+        assert_eq!(PackedLatency::from(&both).unpack().count(), 2 * Latency::MOST);
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub struct Report {
     /// response. In a closed loop a request is due when its connection is free to send it. Those
     /// that missed the deadline are in here: without the slow ones it would flatter.
     pub latency: Latency,
-    /// Of the same responses, from the moment of the write; `None` where every request was written
-    /// when it was due.
+    /// Of the same responses, from the moment of the write; `None` in a closed loop with keep-alive,
+    /// where a request is written when it is due, but on a connection that the server had closed.
     #[serde(default)]
     pub service: Option<Latency>,
     /// Of the same responses, from the moment of the write to their first byte.

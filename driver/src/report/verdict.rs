@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::join::unite;
 use super::{Checks, OpenLoop, Report};
 
 /// Reasons, as sentences; an empty list is the good case.
@@ -28,6 +29,12 @@ impl Verdict {
     /// What the figures of `report` say.
     pub fn of(report: &Report) -> Self {
         Self { invalid: invalid(report), driver_bound: driver_bound(report) }
+    }
+
+    /// Adds another's reasons, those that are not there yet.
+    pub(crate) fn unite(&mut self, other: &Self) {
+        unite(&mut self.invalid, &other.invalid);
+        unite(&mut self.driver_bound, &other.driver_bound);
     }
 }
 
@@ -66,10 +73,18 @@ fn driver_bound(report: &Report) -> Vec<String> {
     let mut reasons = Vec::new();
     // An open loop stays awake for what is due soon, and so is busy while it has time.
     if report.open_loop.is_none() && checks.busy >= Checks::BUSY {
-        reasons.push(format!(
-            "a thread used {:.0} % of a core; more threads (-t) may measure more",
-            100.0 * checks.busy
-        ));
+        let busiest = report.threads.iter().map(|thread| thread.cpu_s).fold(0.0, f64::max);
+        reasons.push(if busiest >= Checks::BUSY * report.window_s {
+            format!(
+                "a thread used {:.0} % of a core; more threads (-t) may measure more",
+                100.0 * checks.busy
+            )
+        } else {
+            format!(
+                "its threads used {:.0} % of the CPUs that they may run on; more CPUs may measure more",
+                100.0 * checks.busy
+            )
+        });
     }
     if let Some(share) = checks.receive_queue
         && share >= RECEIVE_QUEUE
@@ -146,6 +161,8 @@ mod tests {
     fn a_full_core_means_the_driver_only_where_it_sends_as_fast_as_it_can() {
         let mut closed = report();
         closed.checks.busy = 0.96;
+        assert!(Verdict::of(&closed).driver_bound[0].contains("96 % of the CPUs"));
+        closed.threads[0].cpu_s = 0.96 * closed.window_s;
         assert!(Verdict::of(&closed).driver_bound[0].contains("96 % of a core"));
         let mut open = at_a_rate(1000);
         open.checks.busy = 0.96;

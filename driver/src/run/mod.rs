@@ -189,11 +189,14 @@ fn conduct(
     let start_at = args.start_at.map_or(0, |start_at| {
         Duration::try_from(start_at.duration_since(epoch.wall)).map_or(0, nanos)
     });
-    let mut next_status = STATUS;
-    let mut next_opening = nanos(STATUS);
+    let mut next_status = nanos(STATUS);
     loop {
         if interrupted() {
             control.stop.store(true, Ordering::Relaxed);
+        }
+        if control.now() >= next_status {
+            next_status = control.now() + nanos(STATUS);
+            watch(Event::Status(status(&control.progress)));
         }
         let ended = control.ended.load(Ordering::Relaxed);
         if control.begin.get().is_none() {
@@ -202,10 +205,6 @@ fn conduct(
             }
             let ready = control.ready.load(Ordering::Relaxed) + ended;
             if ready < args.threads || control.stop.load(Ordering::Relaxed) {
-                if control.now() >= next_opening {
-                    next_opening += nanos(STATUS);
-                    watch(Event::Status(status(&control.progress)));
-                }
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
@@ -213,6 +212,10 @@ fn conduct(
         let begin = *control.begin.get_or_init(|| (control.now() + nanos(NOTICE)).max(start_at));
         let now = control.now();
         if now < begin {
+            // Stopped before it began.
+            if ended == args.threads {
+                return;
+            }
             thread::sleep(Duration::from_nanos(begin - now).min(TICK));
             continue;
         }
@@ -227,10 +230,6 @@ fn conduct(
         // Only now: the workers may be done before this thread wakes up to tell of it.
         if ended == args.threads {
             return;
-        }
-        if since >= next_status && since < args.warmup + args.duration {
-            next_status += STATUS;
-            watch(Event::Status(status(&control.progress)));
         }
         // Wake up exactly at the next moment that a watcher is told of.
         let next = at

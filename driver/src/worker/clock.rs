@@ -5,21 +5,12 @@ use std::time::Duration;
 
 use mio::{Events, Poll};
 
-use crate::pace::Nanos;
-
-/// How long before a moment the sleep ends, and how long after a send it does not begin while answers
-/// are to come; what time is left is waited for awake. A sleeping thread takes some 50 µs to be back on
-/// its core, and on a virtual machine whose host is busy now and then milliseconds.
-const AWAKE: Duration = Duration::from_millis(1);
-
 /// Waits for a worker.
 #[derive(Debug)]
 pub struct Sleeper {
-    /// Whether moments have to be met, which takes more than the millisecond that the event queue
-    /// knows.
+    /// Whether it has to be met to less than the millisecond that the event queue knows when a sleep
+    /// ends.
     exact: bool,
-    /// The last send.
-    sent: Nanos,
 }
 
 impl Sleeper {
@@ -29,35 +20,18 @@ impl Sleeper {
             // Else the kernel may add 50 µs to every sleep. Where it is refused, sends are that late.
             let _ = nix::sys::prctl::set_timerslack(1);
         }
-        Self { exact, sent: 0 }
+        Self { exact }
     }
 
-    /// A request was sent at `now`, in a loop whose moments have to be met.
-    #[inline]
-    pub fn sent(&mut self, now: Nanos) {
-        self.sent = now;
-    }
-
-    /// Waits for events, from `now` for `nap` at the longest; `expecting` says that answers are to
-    /// come. May return early with none.
+    /// Waits for events, `nap` at the longest.
     ///
     /// # Errors
     /// Those of the event queue.
-    pub fn wait(
-        &self,
-        poll: &mut Poll,
-        events: &mut Events,
-        now: Nanos,
-        nap: Duration,
-        expecting: bool,
-    ) -> io::Result<()> {
+    pub fn wait(&self, poll: &mut Poll, events: &mut Events, nap: Duration) -> io::Result<()> {
         // Elsewhere an event queue's own timeout is all there is.
         #[cfg(target_os = "linux")]
-        if self.exact {
-            let since = Duration::from_nanos(now.saturating_sub(self.sent));
-            if nap > AWAKE && !(expecting && since < AWAKE) {
-                sleep(poll, nap - AWAKE)?;
-            }
+        if self.exact && !nap.is_zero() {
+            sleep(poll, nap)?;
             return poll.poll(events, Some(Duration::ZERO));
         }
         poll.poll(events, Some(nap))

@@ -63,6 +63,9 @@ pub struct Connection {
     unsent: Vec<u8>,
     /// When the pending `connect` began.
     pub since: Nanos,
+    /// Whether it waits for another turn of reading, as its socket held more than was read in one go;
+    /// and if so, whether the server has closed its side.
+    pub unread: Option<bool>,
     /// In an open loop, how many requests it was given to send: its next turn.
     pub turn: u64,
 }
@@ -106,6 +109,7 @@ impl Connection {
             decoder: Decoder::default(),
             unsent: Vec::new(),
             since: 0,
+            unread: None,
             turn: 0,
         }
     }

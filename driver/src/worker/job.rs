@@ -66,7 +66,7 @@ pub struct Target {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Progress {
-    /// Right answers since the load began.
+    /// Right answers since the first connection, those of the ramp included.
     pub answers: AtomicU64,
     /// The sum of their latencies, in nanoseconds.
     pub latency_sum: AtomicU64,

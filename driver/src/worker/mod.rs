@@ -39,6 +39,10 @@ const BUFFER: usize = 64 * 1024;
 const NAP: Nanos = 50_000_000;
 /// The same while waiting for the common start.
 const SHORT_NAP: Nanos = 1_000_000;
+/// How long before a send is due the sleep of an open loop ends, and how long after one it does not
+/// begin while answers are to come: a sleeping thread takes some 50 µs to be back on its core, and on
+/// a virtual machine whose host is busy now and then milliseconds.
+const AWAKE: Nanos = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -71,6 +75,8 @@ pub struct Worker {
     next_tick: Nanos,
     /// Where the open loop is in its schedule; `None` in a closed loop.
     cursor: Option<Cursor>,
+    /// When it last sent something.
+    last_send: Nanos,
     tally: Tally,
     before: Option<Tally>,
     connect: Latency,
@@ -85,8 +91,8 @@ pub struct Worker {
     ramp: Ramp,
     /// Proven connections to open again; the others are in the ramp.
     retries: Retries,
-    /// Connections whose sockets hold more than was read in one go, and whether they are closing.
-    unread: Vec<(usize, bool)>,
+    /// Connections whose sockets hold more than was read in one go.
+    unread: Vec<usize>,
     next_sweep: Nanos,
     established: u32,
     reconnects: u64,
@@ -128,6 +134,7 @@ impl Worker {
             stage_ends,
             next_tick: stage_ends,
             cursor,
+            last_send: 0,
             tally: Tally::starting(0, job.recording.before_the_window()),
             before: None,
             connect: Latency::new(),
@@ -165,13 +172,13 @@ impl Worker {
                 return Ok(self.finish());
             }
             let nap = self.nap(now);
-            let expecting = self.waiting > 0;
-            match self.sleeper.wait(&mut self.poll, &mut events, now, nap, expecting) {
+            match self.sleeper.wait(&mut self.poll, &mut events, nap) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
-            for (index, closing) in std::mem::take(&mut self.unread) {
-                self.on_readable(index, closing, &mut buffer);
+            for index in std::mem::take(&mut self.unread) {
+                let closing = self.connections[index].unread.take();
+                self.on_readable(index, closing == Some(true), &mut buffer);
             }
             for event in &events {
                 let Token(index) = event.token();
@@ -274,9 +281,6 @@ impl Worker {
         } else {
             until = until.min(self.stage_ends);
         }
-        if let Some(cursor) = self.cursor.as_ref().filter(|_| self.is_loading()) {
-            until = until.min(self.begin.saturating_add(cursor.due));
-        }
         if let Some(due) = self.retries.due() {
             until = until.min(due);
         }
@@ -284,7 +288,25 @@ impl Worker {
             until = until.min(due);
         }
         until = until.min(self.next_sweep);
+        if let Some(due) = self.next_send() {
+            let expecting = self.waiting > 0 && now.saturating_sub(self.last_send) < AWAKE;
+            let awake_from = due.saturating_sub(AWAKE);
+            if expecting || now >= awake_from {
+                return Duration::ZERO;
+            }
+            until = until.min(awake_from);
+        }
         Duration::from_nanos(until.saturating_sub(now))
+    }
+
+    /// When an open loop has to send next.
+    fn next_send(&self) -> Option<Nanos> {
+        let cursor = self.cursor.as_ref()?;
+        match self.stage {
+            Stage::Wait => self.control.begin.get().copied(),
+            _ if self.is_loading() => Some(self.begin.saturating_add(cursor.due)),
+            _ => None,
+        }
     }
 
     /// Opens connections, as many at a time as may be waiting to be accepted.
@@ -314,6 +336,8 @@ impl Worker {
         for index in 0..self.connections.len() {
             // Each its own moment: thousands of writes take longer than many a request.
             let now = self.control.now();
+            // Without a warm-up the window opens at once.
+            self.keep_time(now);
             let connection = &mut self.connections[index];
             if connection.proven && matches!(connection.phase, Phase::Open | Phase::Ready) {
                 self.established += 1;

@@ -25,8 +25,7 @@ impl Probe {
         self.due
     }
 
-    /// Looks, when it is time. Called while the driver works, never after it slept without finding
-    /// anything to do.
+    /// Looks, when it is time.
     pub fn look(&mut self, now: Nanos, connections: &[Connection]) {
         if now < self.due || connections.is_empty() {
             return;

@@ -112,7 +112,11 @@ impl Worker {
             }
         }
         // Edge-triggered: what is left in the socket is not told of again.
-        self.unread.push((index, closing));
+        let connection = &mut self.connections[index];
+        if connection.unread.is_none() {
+            self.unread.push(index);
+        }
+        connection.unread = Some(closing || connection.unread == Some(true));
     }
 
     /// Takes bytes that were read, and sends what their answers make room for. Returns whether the
@@ -283,7 +287,7 @@ impl Worker {
                     return None;
                 }
                 connection.turn += 1;
-                self.sleeper.sent(now);
+                self.last_send = now;
                 if self.stage == Stage::Measure {
                     self.lags.send(now, due, free);
                 }

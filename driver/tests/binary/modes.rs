@@ -71,6 +71,14 @@ fn an_open_loop_sends_what_its_schedule_says_each_number_once() {
 }
 
 #[test]
+fn without_a_warm_up_the_first_sends_count_too() {
+    let (server, _) = recording();
+    let report = report(&server, &["--rate", "500", "-d", "200ms"]);
+    // What was answered in the window was sent in it.
+    assert!(report.open_loop.unwrap().sent >= report.requests);
+}
+
+#[test]
 fn a_rate_goes_from_one_to_the_other_while_it_is_measured() {
     let (server, numbers) = recording();
     let args = ["--rate", "200..600", "--warmup", "200ms", "-d", "500ms"];

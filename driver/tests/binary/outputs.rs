@@ -187,7 +187,14 @@ fn what_cannot_be_merged_is_named_with_its_reason() {
     folder.report("later.json");
     let a = folder.arg("a.json");
     let of = |name: &str| folder.arg(name);
+    fs::write(folder.path("newer.json"), {
+        let mut report: Report = serde_json::from_str(&folder.text("a.json")).unwrap();
+        report.schema += 1;
+        serde_json::to_string(&report).unwrap()
+    })
+    .unwrap();
     for (args, parts) in [
+        (vec![of("newer.json")], vec!["newer.json has schema 2"]),
         (vec![a.clone(), of("none.json")], vec!["cannot read", "none.json"]),
         (vec![of("cut.json")], vec!["cut.json is not what `driver --json` prints"]),
         (vec![a.clone(), of("later.json")], vec!["later.json cannot be added", "--start-at"]),

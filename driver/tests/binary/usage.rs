@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use driver::report::{Errors, Report};
+use jiff::Timestamp;
 
 use crate::misbehave::{Peer, Server};
 use crate::support::*;
@@ -104,6 +105,25 @@ fn an_interrupt_ends_the_ramp() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(130), ""));
     let report = ended.report();
     assert_eq!((report.window_s, report.connect.established), (0.0, 0));
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_the_start() {
+    let server = good();
+    let start_at = (Timestamp::now() + Duration::from_secs(60)).to_string();
+    let args = [&server.url(), "--scenario", "ping", "--json", "-c4", "--start-at", &start_at];
+    let child = spawn(driver(&args));
+    let began = Instant::now();
+    // One for each connection: the ramp is over.
+    while server.right() < 4 {
+        assert!(began.elapsed() < DEADLINE);
+        thread::sleep(Duration::from_millis(1));
+    }
+    interrupt(&child);
+    let ended = ended(child);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!(ended.code, Some(130));
+    assert_eq!(ended.report().window_s, 0.0);
 }
 
 #[test]
