@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use driver::report::{Checks, Verdict};
+use driver::report::Checks;
 
 use super::Row;
 use crate::results::record::{Measurement, Run};
@@ -124,7 +124,7 @@ pub fn of(run: &Run, row: &Row, measured: &[&Measurement]) -> BTreeSet<Mark> {
     mark(
         Mark::DriverBound,
         measured.iter().any(|m| {
-            !Verdict::of(&m.driver).driver_bound.is_empty()
+            !m.driver.verdict.driver_bound.is_empty()
                 && m.server.cpu_s < Checks::BUSY * cores * m.driver.window_s
         }),
     );
@@ -153,12 +153,12 @@ mod tests {
             [Spread]
         );
         let idle_server = |m: &mut Measurement| {
-            m.driver.checks.busy = 0.97;
+            m.driver.verdict.driver_bound = vec!["a thread used 97 % of a core".into()];
             m.server.cpu_s = 0.5 * m.driver.window_s;
         };
         assert_eq!(marks_of(idle_server), [DriverBound]);
         let busy_server = |m: &mut Measurement| {
-            m.driver.checks.busy = 0.97;
+            m.driver.verdict.driver_bound = vec!["a thread used 97 % of a core".into()];
             m.server.cpu_s = m.driver.window_s;
         };
         assert_eq!(marks_of(busy_server), []);
